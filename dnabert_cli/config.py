@@ -1,0 +1,228 @@
+"""Every default, once: one frozen dataclass per subcommand, and what a model folder says of itself.
+
+Flags, documentation and Python read their defaults from here.
+`window`, `stride`, `start` and `end` count bases; whatever counts tokens says so.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from dnabert_cli.errors import ModelError, OptionsError
+
+K_CHOICES = (3, 4, 5, 6)
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+STRAND_CHOICES = ("both", "+", "-")
+AGGREGATES = ("max", "mean", "windows")
+POOLINGS = ("cls", "mean")
+ARCHITECTURES = ("bert", "cnn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The encoder, in the field names of Hugging Face's `BertConfig`.
+
+    `arch = "cnn"` is the baseline of `core/baselines.py`; of the sizes it uses `hidden_size`
+    (filters), `num_hidden_layers` and `vocab_size` only.
+    """
+
+    vocab_size: int
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    layer_norm_eps: float = 1e-12
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    initializer_range: float = 0.02
+    hidden_act: str = "gelu"
+    arch: str = "bert"
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot be built."""
+        if self.arch not in ARCHITECTURES:
+            raise ModelError(f"architecture {self.arch!r} is unknown; known: {ARCHITECTURES}")
+        if self.arch == "bert" and self.hidden_size % self.num_attention_heads:
+            raise ModelError(
+                f"hidden_size {self.hidden_size} is not a multiple of "
+                f"num_attention_heads {self.num_attention_heads}"
+            )
+        if self.hidden_act != "gelu":
+            raise ModelError(f"hidden_act {self.hidden_act!r} is not supported, only 'gelu'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """What a task needs beyond BERT; lies in `config.json` under the key `"dnabert"`.
+
+    With it `scan`, `predict` and `variants` need no code per task.
+    """
+
+    k: int  # k-mer size; 1 for the CNN baseline, which reads single bases
+    classes: tuple[str, ...]  # one per logit, in order
+    token_stride: int = 1  # bases from one k-mer to the next
+    window: int | None = None  # bases the model was trained on; None: any length
+    anchor: int | None = None  # base of the window a call points at, on its strand
+    stride: int = 50  # bases between the windows of a scan
+    # (letters, offset from the anchor) of which one must stand in the window; None: every stride
+    candidates: tuple[tuple[str, int], ...] | None = None
+    offsets: tuple[int, ...] | None = None  # where `variants` places the change in the window
+    background: str | None = None  # the class that is never called; None: the first
+    pooling: str = "cls"
+    threshold: float = 0.5  # probability from which a window is called
+    calibration: float = 1.0  # temperature the logits are divided by
+    null: tuple[float, ...] | None = None  # quantiles of scores in background sequence
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse values no scan could use."""
+        if self.pooling not in POOLINGS:
+            raise ModelError(f"pooling {self.pooling!r} is unknown; known: {POOLINGS}")
+        if self.token_stride < 1 or self.stride < 1:
+            raise ModelError("token_stride and stride must be at least 1")
+        if self.window is not None and self.window < self.k:
+            raise ModelError(f"a window of {self.window} bases holds no {self.k}-mer")
+        if self.background is not None and self.background not in self.classes:
+            raise ModelError(f"background class {self.background!r} is not among the classes")
+
+    @property
+    def background_index(self) -> int:
+        """Index of the class that is never called."""
+        return 0 if self.background is None else self.classes.index(self.background)
+
+    @property
+    def called_classes(self) -> tuple[int, ...]:
+        """Indices of the classes a scan calls: all but the background."""
+        return tuple(i for i in range(len(self.classes)) if i != self.background_index)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TaskConfig":
+        """Build from parsed JSON; keys of later versions are ignored.
+
+        Raises:
+            ModelError: a required key is missing or a value cannot be used.
+        """
+        known = {f.name for f in fields(cls)}
+        kept = {name: _freeze(value) for name, value in values.items() if name in known}
+        try:
+            return cls(**kept)
+        except TypeError as error:
+            raise ModelError(f'the "dnabert" part of config.json is incomplete: {error}') from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists, numbers and texts for `config.json`."""
+        return asdict(self)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """Where and how the model runs; never changes results beyond the stated tolerance."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:N
+    precision: str = "auto"  # auto: bf16 where the processor has it, else fp32
+    threads: int | None = None  # None: one per core
+    batch_tokens: int = 4096  # tokens per micro-batch; larger is slower on a CPU
+
+    def __post_init__(self) -> None:
+        """Refuse unknown precisions and empty batches."""
+        if self.precision not in PRECISIONS:
+            raise OptionsError(f"--precision {self.precision} is unknown; known: {PRECISIONS}")
+        if self.threads is not None and self.threads < 1:
+            raise OptionsError("--threads must be at least 1")
+        if self.batch_tokens < 1:
+            raise OptionsError("--batch-tokens must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanConfig:
+    """`dnabert scan`."""
+
+    stride: int | None = None  # None: as the model folder says
+    threshold: float | None = None  # None: as the model folder says
+    strand: str = "both"
+    max_unknown: float = 0.1  # windows with a larger share of N and other codes are skipped
+    all_windows: bool = False
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions."""
+        if self.stride is not None and self.stride < 1:
+            raise OptionsError("--stride must be at least 1")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise OptionsError("--threshold is a probability, between 0 and 1")
+        if self.strand not in STRAND_CHOICES:
+            raise OptionsError(f"--strand {self.strand} is unknown; known: {STRAND_CHOICES}")
+        if not 0 <= self.max_unknown <= 1:
+            raise OptionsError("--max-unknown is a share, between 0 and 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """`dnabert predict`."""
+
+    aggregate: str = "max"  # over the windows of a long sequence
+    stride: int | None = None  # None: half a window
+    pooling: str = "mean"  # of the embeddings
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse unknown choices."""
+        if self.aggregate not in AGGREGATES:
+            raise OptionsError(f"--aggregate {self.aggregate} is unknown; known: {AGGREGATES}")
+        if self.pooling not in POOLINGS:
+            raise OptionsError(f"--pooling {self.pooling} is unknown; known: {POOLINGS}")
+        if self.stride is not None and self.stride < 1:
+            raise OptionsError("--stride must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    """`dnabert finetune`. Published values: Ji et al. 2021 and the original's README."""
+
+    arch: str = "bert"
+    base: str | None = None  # model to start from; None: random weights of `preset`
+    preset: str = "dnabert-6-compact"  # architecture when there is no base
+    token_stride: int | None = None  # None: as the base says, else 1
+    pooling: str = "cls"
+    epochs: int = 5
+    batch_size: int = 32  # global: the same on one process or many
+    learning_rate: float = 2e-4  # original's README, fine-tuning
+    weight_decay: float = 0.01
+    warmup: float = 0.1  # share of all steps
+    max_gradient_norm: float = 1.0
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    label_smoothing: float = 0.0
+    dev_fraction: float = 0.1  # for early stopping and the threshold
+    test_fraction: float = 0.1  # reported once, at the end
+    evaluations_per_epoch: int = 2
+    patience: int = 4  # evaluations without a better development AUPRC before stopping
+    threshold_fpr: float | None = None  # share of dev negatives called; None: best MCC
+    stride: int = 50  # of later scans
+    anchor: int | None = None  # of later calls; None: the middle of the window
+    class_names: tuple[str, ...] | None = None  # in the order of the labels; None: the labels
+    half: bool = False  # store the weights in half precision
+    seed: int = 0
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse values that could not train."""
+        if self.arch not in ARCHITECTURES:
+            raise OptionsError(f"--arch {self.arch} is unknown; known: {ARCHITECTURES}")
+        if self.arch == "cnn" and self.base is not None:
+            raise OptionsError("--arch cnn has no pre-trained base; leave --base out")
+        for name in ("epochs", "batch_size", "evaluations_per_epoch", "patience", "stride"):
+            if getattr(self, name) < 1:
+                raise OptionsError(f"--{name.replace('_', '-')} must be at least 1")
+        for name in ("dev_fraction", "test_fraction"):
+            if not 0 <= getattr(self, name) < 0.5:
+                raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 0.5)")
+        if self.dev_fraction == 0:
+            raise OptionsError("--dev-fraction must be above 0: early stopping needs it")
+        if self.learning_rate <= 0:
+            raise OptionsError("--learning-rate must be above 0")
