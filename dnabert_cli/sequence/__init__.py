@@ -1,0 +1,1 @@
+"""Text and integers: k-mers, windows, groups; no files, no torch."""
