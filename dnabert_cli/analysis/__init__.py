@@ -1,0 +1,1 @@
+"""Numbers a biologist reads, from numpy arrays; no torch, no files."""
