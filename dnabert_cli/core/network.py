@@ -1,0 +1,183 @@
+"""The BERT encoder and its heads, in plain torch: for training, for GPUs, and as the reference.
+
+Weights map one to one to Hugging Face's `BertModel` (`checkpoint.py` knows the names).
+Post-layer-norm, learned positions, exact-erf GELU, as published (Devlin et al. 2019; Ji et al.
+2021). Shapes: B batch, T tokens with [CLS] and [SEP], H heads, D hidden size, K labels.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dnabert_cli.config import ModelConfig
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What both loops ask of a network: BERT here, the CNN in `baselines.py`."""
+
+    config: ModelConfig
+
+    def __call__(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return logits `[B, K]` for token ids `[B, T]`."""
+
+    def embed(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the hidden states `[B, T, D]` of the last layer."""
+
+
+class Embeddings(nn.Module):
+    """Token + position + token type, then layer norm. All tokens are of type 0."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=0)
+        self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_types = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map ids `[B, T]` to vectors `[B, T, D]`; positions count from 0."""
+        positions = self.positions.weight[: ids.shape[1]] + self.token_types.weight[0]
+        vectors: Tensor = self.dropout(self.norm(self.tokens(ids) + positions))
+        return vectors
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with its output projection, residual and layer norm."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.n_heads = config.num_attention_heads
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.key = nn.Linear(config.hidden_size, config.hidden_size)
+        self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.attention_dropout = config.attention_probs_dropout_prob
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Attend within `hidden [B, T, D]`; `mask [B, 1, 1, T]` is True where tokens are real."""
+        query, key, value = (
+            self._heads(layer(hidden)) for layer in (self.query, self.key, self.value)
+        )
+        context = F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            dropout_p=self.attention_dropout if self.training else 0.0,
+        )
+        context = context.transpose(1, 2).reshape(hidden.shape)
+        attended: Tensor = self.norm(hidden + self.dropout(self.output(context)))
+        return attended
+
+    def _heads(self, vectors: Tensor) -> Tensor:
+        """`[B, T, D]` to `[B, H, T, D/H]`."""
+        heads: Tensor = vectors.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        return heads
+
+
+class Layer(nn.Module):
+    """One encoder layer: self-attention, then the feed-forward part."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention = SelfAttention(config)
+        self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.output = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """`[B, T, D]` to `[B, T, D]`."""
+        hidden = self.attention(hidden, mask)
+        expanded = F.gelu(self.intermediate(hidden))
+        result: Tensor = self.norm(hidden + self.dropout(self.output(expanded)))
+        return result
+
+
+class Encoder(nn.Module):
+    """Embeddings, the layers, and the pooler (tanh of a dense layer on [CLS])."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Encode ids `[B, T]`; `attention_mask [B, T]` is 1 where real, `None` when all are.
+
+        Returns:
+            The last hidden states `[B, T, D]`.
+        """
+        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        hidden: Tensor = self.embeddings(ids)
+        for layer in self.layers:
+            hidden = layer(hidden, mask)
+        return hidden
+
+    def pool(self, hidden: Tensor) -> Tensor:
+        """Return the pooled [CLS] vector `[B, D]` of hidden states `[B, T, D]`."""
+        return torch.tanh(self.pooler(hidden[:, 0]))
+
+
+class SequenceClassifier(nn.Module):
+    """One vector of logits per sequence, as Hugging Face's `BertForSequenceClassification`.
+
+    With `pooling = "mean"` the mean over the k-mers takes the place of [CLS] before the pooler.
+    """
+
+    def __init__(self, config: ModelConfig, n_labels: int, pooling: str = "cls") -> None:
+        super().__init__()
+        self.config = config
+        self.pooling = pooling
+        self.encoder = Encoder(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, n_labels)
+
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return logits `[B, K]` for ids `[B, T]`."""
+        hidden = self.encoder(ids, attention_mask)
+        if self.pooling == "mean":
+            hidden = mean_over_tokens(hidden, attention_mask)[:, None]
+        logits: Tensor = self.classifier(self.dropout(self.encoder.pool(hidden)))
+        return logits
+
+    def embed(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the hidden states `[B, T, D]` of the last layer."""
+        hidden: Tensor = self.encoder(ids, attention_mask)
+        return hidden
+
+
+def mean_over_tokens(hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Return the mean `[B, D]` over the k-mers of `hidden [B, T, D]`, [CLS] and [SEP] left out.
+
+    Args:
+        hidden: `[B, T, D]`, [CLS] first, [SEP] at the end of the real tokens.
+        attention_mask: `[B, T]`, 1 where tokens are real; `None` when all are.
+    """
+    if attention_mask is None:
+        return hidden[:, 1:-1].mean(1)
+    kmers = attention_mask.clone().to(hidden.dtype)
+    ends = attention_mask.sum(1, keepdim=True) - 1
+    kmers.scatter_(1, ends.long(), 0)
+    kmers[:, 0] = 0
+    return (hidden * kmers[..., None]).sum(1) / kmers.sum(1, keepdim=True).clamp(min=1)
+
+
+def initialize(network: nn.Module, standard_deviation: float) -> None:
+    """Set fresh weights as BERT does: normal matrices, zero biases, unit layer norms."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=standard_deviation)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            with torch.no_grad():
+                module.weight[module.padding_idx].zero_()

@@ -1,0 +1,184 @@
+"""How fast the encoder is on this CPU: `python tests/bench/bench_encoder.py [--quick]`.
+
+Windows of 300 bases (k = 6, 297 tokens) a second, on all cores. The variants take turns, so that
+other load hits all alike, and each figure is a median; ratios hold, absolute figures drift. Stock
+transformers gets its best of three batch sizes. The GEMM ceiling is what packed linear layers of
+the same sizes reach alone, on as many single-threaded workers as there are cores. The weights are
+random: max |dp| checks the plumbing, not the accuracy of a trained model.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from dnabert_cli.config import ComputeConfig, ModelConfig, TaskConfig
+from dnabert_cli.core.device import has_native_bf16, n_threads
+from dnabert_cli.core.fast import _Linear
+from dnabert_cli.core.infer import Predictor
+from dnabert_cli.core.network import SequenceClassifier
+from dnabert_cli.sequence.kmers import CLS, SEP, Tokenizer
+from dnabert_cli.sequence.windows import TokenWindows, token_windows
+
+K, WINDOW = 6, 300
+STOCK_BATCHES = (4, 8, 16)
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass
+class Size:
+    layers: int
+    hidden: int
+    windows: int
+    rounds: int
+
+    @property
+    def config(self) -> ModelConfig:
+        return ModelConfig(
+            vocab_size=Tokenizer(K).vocab_size,
+            hidden_size=self.hidden,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.hidden // 64,
+            intermediate_size=4 * self.hidden,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="the small encoder only, few rounds")
+    parser.add_argument("--batch-tokens", type=int, default=ComputeConfig.batch_tokens)
+    options = parser.parse_args()
+    sizes = [Size(4, 256, 96, 5)] if options.quick else [Size(4, 256, 160, 9), Size(12, 768, 16, 5)]
+    print(f"torch {torch.__version__}, {n_threads(None)} cores, native bf16: {has_native_bf16()}")
+    print("model\tvariant\twindows/s\tto stock\tof GEMM ceiling\tmax |dp|")
+    for size in sizes:
+        report(size, options.batch_tokens)
+
+
+def report(size: Size, batch_tokens: int) -> None:
+    """Measure one size and print its rows."""
+    torch.manual_seed(0)
+    network = SequenceClassifier(size.config, 2).eval()
+    rng = np.random.default_rng(0)
+    sequence = "".join(rng.choice(list("ACGT"), WINDOW + 50 * (size.windows - 1)))
+    windows = token_windows(sequence, 50 * np.arange(size.windows), WINDOW, Tokenizer(K))
+    task = TaskConfig(k=K, classes=("no", "yes"), window=WINDOW)
+    variants = {
+        f"stock eager fp32, batch {b}": stock(size.config, windows, b) for b in STOCK_BATCHES
+    }
+    variants["network.py fp32"] = plain(network, windows)
+    predictors = {
+        name: Predictor(network, task, ComputeConfig(precision=name, batch_tokens=batch_tokens))
+        for name in DTYPES
+    }
+    for name, predictor in predictors.items():
+        variants[f"Predictor {name}"] = lambda p=predictor: p.probabilities(windows)
+    seconds, answers = measure(variants, size.rounds)
+    ceilings = {name: gemm_ceiling(size, dtype) for name, dtype in DTYPES.items()}
+    best_stock = min(seconds[name] for name in variants if name.startswith("stock"))
+    for name, taken in seconds.items():
+        share, change = "", ""
+        if name.startswith("Predictor"):
+            achieved = flops_per_window(size) * size.windows / taken
+            share = f"{achieved / ceilings[name.split()[1]]:.0%}"
+            change = f"{np.abs(answers[name] - answers['network.py fp32']).max():.1e}"
+        print(
+            f"{size.layers}x{size.hidden}\t{name}\t{size.windows / taken:.1f}\t"
+            f"{best_stock / taken:.2f}\t{share}\t{change}",
+            flush=True,
+        )
+    for predictor in predictors.values():
+        predictor.close()
+
+
+def measure(
+    variants: dict[str, Callable[[], np.ndarray]], rounds: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Return the median seconds and the answer of each variant; they take turns."""
+    answers = {name: variant() for name, variant in variants.items()}  # also warms up
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, variant in variants.items():
+            begin = time.perf_counter()
+            variant()
+            seconds[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}, answers
+
+
+def stock(config: ModelConfig, windows: TokenWindows, batch: int) -> Callable[[], np.ndarray]:
+    """Return a run of transformers' own model, all cores, eager attention, fp32."""
+    model = BertForSequenceClassification._from_config(
+        BertConfig(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            intermediate_size=config.intermediate_size,
+        ),
+        attn_implementation="eager",
+    ).eval()
+    return lambda: in_batches(lambda ids: model(input_ids=ids).logits, windows, batch)
+
+
+def plain(network: SequenceClassifier, windows: TokenWindows) -> Callable[[], np.ndarray]:
+    return lambda: in_batches(network, windows, STOCK_BATCHES[1])
+
+
+def in_batches(
+    network: Callable[[torch.Tensor], torch.Tensor], windows: TokenWindows, batch: int
+) -> np.ndarray:
+    """Return the probabilities of all windows, a batch after the other, with all cores."""
+    rows = []
+    with torch.inference_mode():
+        for first in range(0, len(windows), batch):
+            kmers = windows.rows(first, min(first + batch, len(windows)))
+            ids = np.pad(kmers.astype(np.int64), ((0, 0), (1, 1)), constant_values=(CLS, SEP))
+            rows.append(network(torch.from_numpy(ids)).softmax(-1))
+    return torch.cat(rows).numpy()
+
+
+def flops_per_window(size: Size) -> float:
+    """Return the floating point operations that the prepared encoder executes per window.
+
+    All layers but the last are full: 12 D² multiply-adds per token in products with weights and
+    2 T D in attention. The last one, for [CLS] alone, is left out: less than 1 % of the whole.
+    """
+    tokens = WINDOW - K + 3
+    multiply_adds = tokens * (12 * size.hidden**2 + 2 * tokens * size.hidden)
+    return 2.0 * (size.layers - 1) * multiply_adds
+
+
+def gemm_ceiling(size: Size, dtype: torch.dtype, seconds: float = 2.0) -> float:
+    """Return the operations per second of packed linear layers alone, on all cores."""
+    torch.manual_seed(0)
+    hidden = size.hidden
+    inputs = torch.randn(2048, hidden).to(dtype)
+    expanded = torch.randn(2048, 4 * hidden).to(dtype)
+    up = _Linear(torch.randn(4 * hidden, hidden), torch.randn(4 * hidden), dtype)
+    down = _Linear(torch.randn(hidden, 4 * hidden), torch.randn(hidden), dtype)
+
+    def work() -> int:
+        done, end = 0, time.perf_counter() + seconds
+        with torch.inference_mode():
+            while time.perf_counter() < end:
+                up(inputs)
+                down(expanded)
+                done += 2 * 2 * 2048 * 4 * hidden**2
+        return done
+
+    workers = n_threads(None)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return (
+            sum(future.result() for future in [pool.submit(work) for _ in range(workers)]) / seconds
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
