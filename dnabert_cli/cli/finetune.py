@@ -1,0 +1,209 @@
+"""`dnabert finetune`: the options; the work is `tasks.finetune`."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_cli.cli import options
+from dnabert_cli.cli.console import configure
+from dnabert_cli.config import ARCHITECTURES, POOLINGS, ComputeConfig, FinetuneConfig
+
+logger = logging.getLogger(__name__)
+
+# The signals clusters send before they take a machine away.
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+def finetune(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Labelled tables (columns sequence, label), or two files without labels: "
+            "positives, then negatives.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Model folder to write.")
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR", help="Model to start from.", show_default="random weights"
+        ),
+    ] = FinetuneConfig.base,
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="Architecture when there is no --base.")
+    ] = FinetuneConfig.preset,
+    arch: Annotated[
+        str,
+        typer.Option(metavar="|".join(ARCHITECTURES), help="BERT, or the CNN baseline."),
+    ] = FinetuneConfig.arch,
+    genome: options.Genome = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled rows that are reported once, at the end; may be given several times.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(metavar="INT", min=1, help="Passes over the training rows.")
+    ] = FinetuneConfig.epochs,
+    batch_size: Annotated[
+        int, typer.Option(metavar="ROWS", min=1, help="Rows per optimisation step.")
+    ] = FinetuneConfig.batch_size,
+    learning_rate: Annotated[
+        float, typer.Option(metavar="RATE", help="Peak of the learning rate.")
+    ] = FinetuneConfig.learning_rate,
+    weight_decay: Annotated[
+        float, typer.Option(metavar="RATE", help="Decoupled weight decay.")
+    ] = FinetuneConfig.weight_decay,
+    warmup: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the steps that warm up.")
+    ] = FinetuneConfig.warmup,
+    max_gradient_norm: Annotated[
+        float, typer.Option(metavar="NORM", help="Longer gradients are shortened to this.")
+    ] = FinetuneConfig.max_gradient_norm,
+    hidden_dropout: Annotated[
+        float, typer.Option(metavar="P", help="Dropout between layers.")
+    ] = FinetuneConfig.hidden_dropout,
+    attention_dropout: Annotated[
+        float, typer.Option(metavar="P", help="Dropout of attention; 0 trains a third faster.")
+    ] = FinetuneConfig.attention_dropout,
+    label_smoothing: Annotated[
+        float, typer.Option(metavar="P", help="Share taken from the true class.")
+    ] = FinetuneConfig.label_smoothing,
+    token_stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BASES",
+            min=1,
+            help="Bases from one k-mer to the next.",
+            show_default="the base's, else 1",
+        ),
+    ] = FinetuneConfig.token_stride,
+    pooling: Annotated[
+        str, typer.Option(metavar="|".join(POOLINGS), help="What the classifier reads.")
+    ] = FinetuneConfig.pooling,
+    dev_fraction: Annotated[
+        float, typer.Option(metavar="SHARE", help="Rows for early stopping and the threshold.")
+    ] = FinetuneConfig.dev_fraction,
+    test_fraction: Annotated[
+        float, typer.Option(metavar="SHARE", help="Rows that are reported once, at the end.")
+    ] = FinetuneConfig.test_fraction,
+    evaluations_per_epoch: Annotated[
+        int, typer.Option(metavar="INT", min=1, help="Looks at the development rows.")
+    ] = FinetuneConfig.evaluations_per_epoch,
+    patience: Annotated[
+        int, typer.Option(metavar="INT", min=1, help="Looks without a better AUPRC before the end.")
+    ] = FinetuneConfig.patience,
+    threshold_fpr: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Set the threshold so that this share of the negatives is called.",
+            show_default="best MCC",
+        ),
+    ] = FinetuneConfig.threshold_fpr,
+    class_names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME...", help="Names of the classes.", show_default="the labels"
+        ),
+    ] = None,
+    anchor: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BASE",
+            help="Base of the window that a call points at, from 0.",
+            show_default="its middle",
+        ),
+    ] = FinetuneConfig.anchor,
+    stride: Annotated[
+        int, typer.Option(metavar="BASES", min=1, help="Bases between windows in later scans.")
+    ] = FinetuneConfig.stride,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the weights in half precision.")
+    ] = FinetuneConfig.half,
+    seed: options.Seed = FinetuneConfig.seed,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run that lies in the output folder.")
+    ] = False,
+    force: options.Force = False,
+    device: options.Device = ComputeConfig.device,
+    precision: options.Precision = ComputeConfig.precision,
+    threads: options.Threads = ComputeConfig.threads,
+    batch_tokens: options.BatchTokens = ComputeConfig.batch_tokens,
+    config: options.Config = None,  # noqa: ARG001  works through its callback
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a classifier on labelled sequences; a model folder."""
+    from dnabert_cli.tasks.finetune import Run
+    from dnabert_cli.tasks.finetune import finetune as run
+
+    progress = configure(verbose - quiet)
+    settings = FinetuneConfig(
+        arch=arch,
+        base=base,
+        preset=preset,
+        token_stride=token_stride,
+        pooling=pooling,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        max_gradient_norm=max_gradient_norm,
+        hidden_dropout=hidden_dropout,
+        attention_dropout=attention_dropout,
+        label_smoothing=label_smoothing,
+        dev_fraction=dev_fraction,
+        test_fraction=test_fraction,
+        evaluations_per_epoch=evaluations_per_epoch,
+        patience=patience,
+        threshold_fpr=threshold_fpr,
+        class_names=None if class_names is None else tuple(class_names.split(",")),
+        anchor=anchor,
+        stride=stride,
+        half=half,
+        seed=seed,
+        compute=ComputeConfig(
+            device=device, precision=precision, threads=threads, batch_tokens=batch_tokens
+        ),
+    )
+    stop = _StopRequest()
+    result = run(
+        inputs,
+        settings,
+        Run(
+            output=output,
+            genome=genome,
+            tests=test or (),
+            force=force,
+            resume=resume,
+            should_stop=stop.is_set,
+            progress=progress,
+        ),
+    )
+    logger.info("model written to %s", result.folder)
+
+
+class _StopRequest:
+    """Remembers that the process was asked to end, so that the loop can save first."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in _STOP_SIGNALS:
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002  as `signal` calls it
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Tell whether a signal has come."""
+        return self._asked

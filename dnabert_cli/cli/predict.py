@@ -1,0 +1,100 @@
+"""`dnabert predict`: the options; the work is `tasks.predict`."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+from dnabert_cli.cli import options
+from dnabert_cli.cli.console import configure
+from dnabert_cli.config import AGGREGATES, POOLINGS, ComputeConfig, PredictConfig
+
+logger = logging.getLogger(__name__)
+
+
+def predict(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="FASTA, table with a `sequence` column, k-mer table, or BED with --genome; "
+            "'-' is standard input.",
+        ),
+    ],
+    task: options.Task = None,
+    model: options.Model = None,
+    genome: options.Genome = None,
+    output: options.Output = "-",
+    aggregate: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(AGGREGATES),
+            help="How the windows of a sequence longer than the model's are combined.",
+        ),
+    ] = PredictConfig.aggregate,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BASES",
+            help="Bases between the windows of a long sequence.",
+            show_default="half a window",
+        ),
+    ] = PredictConfig.stride,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.npz", help="Also write one vector per row."),
+    ] = None,
+    pooling: Annotated[
+        str, typer.Option(metavar="|".join(POOLINGS), help="What the vectors are made from.")
+    ] = PredictConfig.pooling,
+    no_header: options.NoHeader = False,
+    force: options.Force = False,
+    manifest: options.Manifest = None,
+    device: options.Device = ComputeConfig.device,
+    precision: options.Precision = ComputeConfig.precision,
+    threads: options.Threads = ComputeConfig.threads,
+    batch_tokens: options.BatchTokens = ComputeConfig.batch_tokens,
+    download: options.Download = False,
+    config: options.Config = None,  # noqa: ARG001  works through its callback
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Predict the class of sequences; a table of probabilities."""
+    from dnabert_cli.formats import files, reports, tables
+    from dnabert_cli.tasks.predict import EmbeddingCollector, columns, table_rows
+    from dnabert_cli.tasks.predict import predict as run
+
+    progress = configure(verbose - quiet)
+    settings = PredictConfig(
+        aggregate=aggregate,
+        stride=stride,
+        pooling=pooling,
+        compute=ComputeConfig(
+            device=device, precision=precision, threads=threads, batch_tokens=batch_tokens
+        ),
+    )
+    models = options.model_names(model, task)
+    inputs = [source] if genome is None else [source, genome]
+    for path in filter(None, (output, embeddings, manifest)):
+        files.check_output(path, force, inputs)
+    result = run(
+        source,
+        models,
+        settings,
+        genome=genome,
+        embed=embeddings is not None,
+        download=download,
+        progress=progress,
+    )
+    vectors = EmbeddingCollector(result.rows)
+    with files.open_output(output, force=force) as handle:
+        tables.write_table(
+            table_rows(vectors), columns(result.classes), handle, header=not no_header
+        )
+    if embeddings is not None:
+        vectors.save(embeddings)
+    logger.info(result.counts.summary())
+    if manifest is not None:
+        reports.write_manifest(
+            manifest, "predict", settings, inputs, models, result.counts.to_json()
+        )

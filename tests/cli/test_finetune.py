@@ -1,0 +1,174 @@
+"""`dnabert finetune`: every option reaches the task, and signals stop a run that can go on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnabert_cli.config import ComputeConfig, FinetuneConfig
+from dnabert_cli.tasks.finetune import FinetuneResult
+
+OPTIONS = {
+    "--base": "some-model",
+    "--token-stride": 2,
+    "--pooling": "mean",
+    "--epochs": 7,
+    "--batch-size": 8,
+    "--learning-rate": 0.001,
+    "--weight-decay": 0.1,
+    "--warmup": 0.2,
+    "--max-gradient-norm": 2.0,
+    "--hidden-dropout": 0.3,
+    "--attention-dropout": 0.0,
+    "--label-smoothing": 0.05,
+    "--dev-fraction": 0.2,
+    "--test-fraction": 0.0,
+    "--evaluations-per-epoch": 3,
+    "--patience": 9,
+    "--threshold-fpr": 0.01,
+    "--anchor": 17,
+    "--stride": 25,
+    "--seed": 5,
+}
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Replace the task by a recorder."""
+    calls = []
+
+    def record(inputs, config, run):
+        calls.append((inputs, config, run))
+        return FinetuneResult(run.output, {})
+
+    monkeypatch.setattr("dnabert_cli.tasks.finetune.finetune", record)
+    return calls
+
+
+def test_every_option_reaches_the_task(dnabert, recorded):
+    words = [str(word) for pair in OPTIONS.items() for word in pair]
+
+    result = dnabert(
+        "finetune",
+        "a.tsv",
+        "b.tsv",
+        "-o",
+        "out",
+        *words,
+        "--class-names",
+        "no,yes",
+        "--half",
+        "--threads",
+        "3",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        "--genome",
+        "g.fa",
+        "--test",
+        "t.tsv",
+        "--force",
+    )
+
+    assert result.code == 0
+    ((inputs, config, run),) = recorded
+    values = {name.lstrip("-").replace("-", "_"): value for name, value in OPTIONS.items()}
+    assert inputs == ["a.tsv", "b.tsv"]
+    assert config == FinetuneConfig(
+        **values,
+        class_names=("no", "yes"),
+        half=True,
+        compute=ComputeConfig(device="cpu", precision="fp32", threads=3),
+    )
+    assert (run.output, run.genome, run.tests) == (Path("out"), "g.fa", ["t.tsv"])
+    assert (run.force, run.resume) == (True, False)
+
+
+def test_without_options_the_defaults_are_those_of_the_config(dnabert, recorded):
+    assert dnabert("finetune", "a.tsv", "-o", "out").code == 0
+
+    assert recorded[0][1] == FinetuneConfig()
+
+
+def test_the_run_file_of_a_model_can_be_fed_back(dnabert, recorded, tmp_path):
+    from dnabert_cli.tasks.finetune import _write_reports
+
+    config = FinetuneConfig(arch="cnn", epochs=9, class_names=("no", "yes"), seed=3)
+    _write_reports(tmp_path, config, [], {}, [])
+
+    result = dnabert("finetune", "a.tsv", "-o", "out", "--config", tmp_path / "run.toml")
+
+    assert result.code == 0, result.err
+    assert recorded[0][1] == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arch", "cnn", "--base", "x"], "--arch cnn has no pre-trained base"),
+        (["--arch", "gru"], "--arch gru is unknown"),
+        (["--dev-fraction", "0"], "early stopping needs it"),
+        (["--learning-rate", "0"], "--learning-rate must be above 0"),
+        (["--epochs", "0"], "--epochs"),
+    ],
+)
+def test_contradicting_options_exit_with_2(dnabert, arguments, message):
+    result = dnabert("finetune", "a.tsv", "-o", "out", *arguments)
+
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_sigterm_saves_and_resume_continues(tmp_path):
+    generator = np.random.default_rng(0)
+    rows = "".join("".join(generator.choice(list("ACGT"), 60)) + f"\t{i % 2}\n" for i in range(600))
+    (tmp_path / "rows.tsv").write_text("sequence\tlabel\n" + rows)
+    command = [
+        sys.executable,
+        "-m",
+        "dnabert_cli",
+        "finetune",
+        "rows.tsv",
+        "-o",
+        "out",
+        "--arch",
+        "cnn",
+        "--epochs",
+        "8",
+        "--patience",
+        "50",
+        "--threads",
+        "1",
+        "--precision",
+        "fp32",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "step" in line:  # the first evaluation has been made
+                break
+        os.kill(process.pid, signal.SIGTERM)
+        error = process.stderr.read()
+        code = process.wait(60)
+    assert code == 75, error
+    assert "--resume continues" in error
+    assert not (tmp_path / "out" / "config.json").exists()
+
+    resumed = subprocess.run(
+        [*command, "--resume"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "out" / "config.json").exists()
+    assert not (tmp_path / "out" / "resume").exists()
