@@ -9,8 +9,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Receives how far a task has come."""
 
-    def start(self, label: str, total: int | None, unit: str) -> None:
-        """Begin: `total` in `unit`, `None` when unknown."""
+    def start(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
+        """Begin: `total` in `unit`, `None` when unknown; `done` of them in an earlier run."""
 
     def advance(self, amount: int, note: str = "") -> None:
         """Report `amount` more units done; `note` is a short text such as a loss."""
@@ -22,7 +22,7 @@ class Progress(Protocol):
 class SilentProgress:
     """Says nothing."""
 
-    def start(self, label: str, total: int | None, unit: str) -> None:
+    def start(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
         """Ignore."""
 
     def advance(self, amount: int, note: str = "") -> None:

@@ -114,10 +114,11 @@ class ConsoleProgress:
         self.start("", None, "")
         self.finish()
 
-    def start(self, label: str, total: int | None, unit: str) -> None:
-        """Begin: `total` in `unit`, `None` when unknown."""
+    def start(self, label: str, total: int | None, unit: str, done: int = 0) -> None:
+        """Begin: `total` in `unit`, `None` when unknown; `done` of them in an earlier run."""
         self.finish()
-        self._label, self._total, self._unit, self._done = label, total, unit, 0
+        self._label, self._total, self._unit = label, total, unit
+        self._done = self._done_before = done
         self._started = self._last_line = self._clock()
         if label and _is_terminal():
             self._bar = _bar(label, total)
@@ -126,7 +127,9 @@ class ConsoleProgress:
         """Report `amount` more units done; `note` is shown behind the numbers."""
         self._done += amount
         now = self._clock()
-        status = describe(self._done, self._total, self._unit, now - self._started)
+        status = describe(
+            self._done, self._total, self._unit, now - self._started, self._done_before
+        )
         status = f"{status}, {note}" if note else status
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done, status=status)
@@ -158,7 +161,7 @@ def _bar(label: str, total: int | None) -> "RichProgress":
     return bar
 
 
-def describe(done: int, total: int | None, unit: str, seconds: float) -> str:
+def describe(done: int, total: int | None, unit: str, seconds: float, done_before: int = 0) -> str:
     """Return how far and how fast: `12.4 of 98.0 Mb, 410 kb/s, 3 min left`.
 
     Args:
@@ -166,13 +169,14 @@ def describe(done: int, total: int | None, unit: str, seconds: float) -> str:
         total: units in all, `None` when unknown.
         unit: plural name; `bases` are given in kb, Mb, Gb.
         seconds: time it took.
+        done_before: units of `done` that an earlier run did, which say nothing of the rate.
     """
     scale, symbol = _scale(done if total is None else total, unit)
     decimals = 0 if scale == 1 else 1
     whole = "" if total is None else f" of {total / scale:,.{decimals}f}"
     parts = [f"{done / scale:,.{decimals}f}{whole} {symbol}"]
-    if done and seconds > 0:
-        rate = done / seconds
+    if done > done_before and seconds > 0:
+        rate = (done - done_before) / seconds
         scale, symbol = _scale(rate, unit)
         decimals = max(0, 2 - math.floor(math.log10(rate / scale)))  # three digits that count
         parts.append(f"{rate / scale:,.{decimals}f} {symbol}/s")

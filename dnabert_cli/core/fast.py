@@ -3,8 +3,8 @@
 What differs from the reference, and nothing else: query, key and value are one product; linear
 layers are packed once for oneDNN, which also adds the bias, the residual and the GELU; windows of
 a batch are equally long, so there is no mask; only [CLS] passes the last layer where only [CLS] is
-used. In bf16, products, the residual stream and attention weights are rounded to bf16; layer
-norms and softmax compute in fp32, and so does all that happens to [CLS] from the last layer on.
+used. In bf16 all that is handed on is rounded to bf16; layer norms and softmax compute in fp32
+inside, and [CLS] passes the last layer and the head in fp32.
 Shapes: B windows, T tokens with [CLS] and [SEP], H heads, D hidden size, K labels.
 """
 
@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from dnabert_cli.core.network import Layer, SequenceClassifier, mean_over_tokens
 
-# Attention is computed for so many scores at a time: they stay in the cache, and the allocator
-# reuses its memory instead of asking the system for fresh pages.
+# Attention is computed for about so many scores at a time: they stay in the cache, and memory is
+# reused instead of being asked of the system anew.
 _SCORES_AT_ONCE = 1 << 21
 
 
@@ -237,7 +237,7 @@ def _can_pack(dtype: torch.dtype) -> bool:
         return False
     pairs = ((plain, expected), (gelu, F.gelu(expected)), (plus, expected + residual))
     tolerance = 1e-5 if dtype == torch.float32 else 5e-2
-    return all(torch.allclose(a.float(), b, atol=tolerance, rtol=1e-2) for a, b in pairs)
+    return all(torch.allclose(a.float(), b, tolerance, tolerance) for a, b in pairs)
 
 
 def _attend_bf16(heads: Tensor) -> Tensor:

@@ -23,10 +23,12 @@ from dnabert_cli.core.device import n_threads, resolve_device, resolve_precision
 from dnabert_cli.core.fast import FastEncoder, prepare
 from dnabert_cli.core.network import Network, SequenceClassifier, mean_over_tokens
 from dnabert_cli.errors import ModelError
-from dnabert_cli.sequence.kmers import CLS, SEP
-from dnabert_cli.sequence.windows import TokenWindows
+from dnabert_cli.sequence.kmers import CLS, SEP, Tokenizer
+from dnabert_cli.sequence.windows import TokenWindows, chunks
 
 Floats = npt.NDArray[np.float32]
+OnBatch = Callable[[int], None]
+Step = Callable[[Tensor], Tensor]
 
 _GPU_WORKERS = 2
 _AHEAD = 2  # micro-batches waiting per worker: no worker idles, and memory stays bounded
@@ -39,8 +41,11 @@ class Predictor:
 
     Args:
         network: BERT, or a baseline, which runs as it is in fp32.
-        task: pooling, classes, calibration; its precision holds where `compute` says `auto`.
+        task: classes, calibration and k; its precision holds where `compute` says `auto`.
         compute: device, precision, threads and tokens per micro-batch.
+
+    Attributes:
+        hidden_size: D, the width of embeddings.
 
     Raises:
         ModelError: the device is not there.
@@ -48,11 +53,11 @@ class Predictor:
     """
 
     def __init__(self, network: Network, task: TaskConfig, compute: ComputeConfig) -> None:
+        self.hidden_size = network.config.hidden_size
         self._task = task
         self._batch_tokens = compute.batch_tokens
-        self.hidden_size = network.config.hidden_size
-        has_positions = isinstance(network, SequenceClassifier)
-        self._max_tokens = network.config.max_position_embeddings - 2 if has_positions else None
+        self._is_bert = isinstance(network, SequenceClassifier)
+        self._max_tokens = network.config.max_position_embeddings - 2 if self._is_bert else None
         device = resolve_device(compute.device)
         requested = task.precision if compute.precision == "auto" else compute.precision
         self._backend = _backend(network, device, resolve_precision(requested, device))
@@ -63,32 +68,42 @@ class Predictor:
             n_workers, "predict", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def probabilities(
-        self, windows: TokenWindows, on_batch: Callable[[int], None] | None = None
-    ) -> Floats:
+    def probabilities(self, windows: TokenWindows, on_batch: OnBatch | None = None) -> Floats:
         """Return `[B, K]`, one row per window; the raw output where K is 1 (regression).
 
         Args:
-            windows: B windows.
-            on_batch: told how many windows were done, after every micro-batch.
+            windows: B windows of equal length.
+            on_batch: told, in the calling thread, how many windows each micro-batch held.
+
+        Raises:
+            ModelError: the windows are longer than the model reads, or memory ran out.
         """
         return self._run(windows, self._probabilities, len(self._task.classes), on_batch)
 
-    def embeddings(self, windows: TokenWindows, pooling: str = "mean") -> Floats:
+    def embeddings(
+        self, windows: TokenWindows, pooling: str = "mean", on_batch: OnBatch | None = None
+    ) -> Floats:
         """Return `[B, D]` from the last hidden states.
 
         Args:
-            windows: B windows.
+            windows: B windows of equal length.
             pooling: `mean` over the k-mers, [CLS] and [SEP] left out, or `cls`.
+            on_batch: as in `probabilities`.
+
+        Raises:
+            ModelError: as in `probabilities`, or a baseline is asked for its [CLS].
         """
+        if pooling == "cls" and not self._is_bert:
+            raise ModelError("this baseline has no [CLS] state", hint="use --pooling mean")
         step = self._backend.embed_cls if pooling == "cls" else self._mean_embedding
-        return self._run(windows, step, self.hidden_size)
+        return self._run(windows, step, self.hidden_size, on_batch)
 
     def close(self) -> None:
         """Stop the workers; micro-batches that have not begun are dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Self:
+        """Return the predictor."""
         return self
 
     def __exit__(
@@ -97,6 +112,7 @@ class Predictor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Stop the workers."""
         self.close()
 
     def _run(
@@ -115,15 +131,12 @@ class Predictor:
                 on_batch(len(rows))
         return result
 
-    def _in_order(
-        self, windows: TokenWindows, step: Callable[[Tensor], Tensor]
-    ) -> Iterator[tuple[int, Floats]]:
+    def _in_order(self, windows: TokenWindows, step: Step) -> Iterator[tuple[int, Floats]]:
         """Yield the first window and the rows of each micro-batch, in order."""
         size = max(1, self._batch_tokens // (windows.n_tokens + 2))
         waiting: deque[tuple[int, Future[Floats]]] = deque()
         try:
-            for first in range(0, len(windows), size):
-                last = min(first + size, len(windows))
+            for first, last in chunks(len(windows), size):
                 waiting.append((first, self._pool.submit(_compute, step, windows, first, last)))
                 if len(waiting) > self._ahead:
                     begin, future = waiting.popleft()
@@ -140,9 +153,9 @@ class Predictor:
         if self._max_tokens is not None and windows.n_tokens > self._max_tokens:
             k, stride = self._task.k, windows.token_stride
             raise ModelError(
-                f"a window of {(windows.n_tokens - 1) * stride + k} bases has "
+                f"a window of {Tokenizer(k, stride).n_bases(windows.n_tokens)} bases has "
                 f"{windows.n_tokens} tokens; this model reads at most {self._max_tokens}",
-                hint=f"use windows of at most {(self._max_tokens - 1) * stride + k} bases",
+                hint=f"use windows of at most {self._max_tokens * stride + k - 1} bases",
             )
 
     def _probabilities(self, ids: Tensor) -> Tensor:
@@ -152,7 +165,9 @@ class Predictor:
         return torch.softmax(logits / self._task.calibration, dim=1)
 
     def _mean_embedding(self, ids: Tensor) -> Tensor:
-        return mean_over_tokens(self._backend.embed(ids), None)
+        hidden = self._backend.embed(ids)
+        # A baseline's columns stand for several bases each: there is no [CLS] to leave out.
+        return mean_over_tokens(hidden, None) if self._is_bert else hidden.mean(1)
 
 
 def average(probabilities: list[Floats]) -> Floats:
@@ -210,9 +225,7 @@ def _backend(network: Network, device: torch.device, dtype: torch.dtype) -> _Bac
     return _PlainNetwork(network, device, dtype)
 
 
-def _compute(
-    step: Callable[[Tensor], Tensor], windows: TokenWindows, first: int, last: int
-) -> Floats:
+def _compute(step: Step, windows: TokenWindows, first: int, last: int) -> Floats:
     """Gather windows `first` to `last`, add [CLS] and [SEP], and compute (in a worker)."""
     ids = np.empty((last - first, windows.n_tokens + 2), dtype=np.int64)
     ids[:, 0], ids[:, -1] = CLS, SEP

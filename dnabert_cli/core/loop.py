@@ -108,8 +108,7 @@ def fit(
     if state_path is not None and state_path.exists():
         state = load_state(state_path, trainer)
     n_steps = settings.epochs * settings.steps_per_epoch
-    progress.start("training", n_steps, "steps")
-    progress.advance(state.step)
+    progress.start("training", n_steps, "steps", done=state.step)
     for batch in _remaining_batches(trainer, settings, state.step):
         if state.evaluations_without_gain >= settings.patience:
             break

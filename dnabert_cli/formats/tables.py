@@ -20,15 +20,9 @@ import numpy as np
 from dnabert_cli.dna import IUPAC, reverse_complement
 from dnabert_cli.errors import FormatError, OptionsError
 from dnabert_cli.formats.bed import read_bed, write_rows
-from dnabert_cli.formats.fasta import (
-    BYTE_ORDER_MARK,
-    IndexedFasta,
-    NotIndexableError,
-    clean_sequence,
-    fetch_regions,
-    read_fasta,
-)
+from dnabert_cli.formats.fasta import BYTE_ORDER_MARK, clean_sequence, read_fasta
 from dnabert_cli.formats.files import as_text, looks_like, open_binary
+from dnabert_cli.formats.indexed_fasta import IndexedFasta, NotIndexableError, fetch_regions
 from dnabert_cli.formats.twobit import TWOBIT_MAGIC
 from dnabert_cli.records import STRANDS, Example, Interval
 

@@ -18,7 +18,8 @@ from dnabert_cli.core.ensemble import Ensemble, check_window
 from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import DataError
 from dnabert_cli.formats.bed import read_bed
-from dnabert_cli.formats.fasta import fetch_regions, read_fasta
+from dnabert_cli.formats.fasta import read_fasta
+from dnabert_cli.formats.indexed_fasta import fetch_regions, n_bases_of
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Call, Interval, SequenceRecord
 from dnabert_cli.sequence.windows import Starts, candidate_starts, n_unknown, tile
@@ -99,7 +100,11 @@ def scan(
     loaded = load_models(models, download=download)
     scanner = _Scanner(Ensemble(loaded, config.compute), config, loaded[0].name, progress)
     records = read_fasta(genome) if intervals is None else fetch_regions(genome, intervals)
-    total = None if intervals is None else sum(each.end - each.start for each in intervals)
+    total = (
+        n_bases_of(genome)
+        if intervals is None
+        else sum(each.end - each.start for each in intervals)
+    )
     progress.start("scan", total, "bases")
     if config.all_windows:
         return Scan(iter(()), scanner.windows(records), scanner.counts)

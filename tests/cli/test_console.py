@@ -184,6 +184,14 @@ def test_how_far_and_how_fast(done, total, unit, seconds, said):
     assert console.describe(done, total, unit, seconds) == said
 
 
+def test_what_an_earlier_run_did_says_nothing_of_the_rate():
+    """A resumed run used to show the rate of both runs together."""
+    assert (
+        console.describe(110, 130, "steps", 10.0, 100)
+        == "110 of 130 steps, 1.00 steps/s, 20 s left"
+    )
+
+
 def test_log_lines_stand_above_the_bar_and_the_bar_vanishes(open_terminal):
     terminal = open_terminal()
     progress = console.configure()

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from dnabert_cli.errors import DataError, FormatError
-from dnabert_cli.formats.fasta import IndexedFasta, NotIndexableError, fetch_regions, read_fasta
+from dnabert_cli.formats.fasta import read_fasta
+from dnabert_cli.formats.indexed_fasta import (
+    IndexedFasta,
+    NotIndexableError,
+    fetch_regions,
+    n_bases_of,
+)
 from dnabert_cli.records import Interval, SequenceRecord
 
 TWO = b">chr1 first\nACGTN\nacgt\n>chr2\nTTTT\n"
@@ -225,3 +231,22 @@ def test_human_genome_with_gaps_is_fetched_at_true_coordinates(real_data, tmp_pa
     start = int(span.split("-")[0]) - 1
     piece = genome.fetch(Interval(chrom, start, start + 5000))
     assert piece.sequence.upper() == block.sequence[:5000].upper()
+
+
+def test_the_number_of_bases_is_told_by_the_index_or_guessed_from_the_size(tmp_path):
+    path = tmp_path / "genome.fa"
+    path.write_text(">a\nACGT\nAC\n>b\nGG\n")
+
+    guessed = n_bases_of(str(path))
+    IndexedFasta(str(path))
+
+    assert guessed == path.stat().st_size
+    assert n_bases_of(str(path)) == 8
+    assert n_bases_of("-") is None
+
+
+def test_the_number_of_bases_of_a_packed_file_is_unknown(tmp_path):
+    path = tmp_path / "genome.fa.gz"
+    path.write_bytes(gzip.compress(b">a\nACGT\n"))
+
+    assert n_bases_of(str(path)) is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import DataError, FormatError, OptionsError
-from dnabert_cli.formats.fasta import fetch_regions
+from dnabert_cli.formats.indexed_fasta import fetch_regions
 from dnabert_cli.formats.tables import read_examples, read_sequences, write_table
 from dnabert_cli.records import Example, Interval
 

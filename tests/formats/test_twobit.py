@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnabert_cli.errors import FormatError
-from dnabert_cli.formats.fasta import IndexedFasta, fetch_regions, read_fasta
+from dnabert_cli.formats.fasta import read_fasta
+from dnabert_cli.formats.indexed_fasta import IndexedFasta, fetch_regions
 from dnabert_cli.formats.twobit import TwoBitFile
 from dnabert_cli.records import Interval, SequenceRecord
 
@@ -95,7 +96,7 @@ def test_every_truncation_is_an_error(tmp_path):
 
 def test_standard_input_cannot_be_2bit(feed):
     feed(packed(GENOME))
-    with pytest.raises(FormatError, match="standard input: a stream cannot be indexed"):
+    with pytest.raises(FormatError, match="standard input: 2bit cannot be read from a stream"):
         read_fasta("-")
 
 
