@@ -16,6 +16,7 @@ EXIT_USAGE = 2
 EXIT_BUG = 70
 EXIT_STOPPED = 75
 EXIT_INTERRUPT = 130
+EXIT_SIGNAL = 128  # plus the number of the signal that ended the program
 EXIT_CLOSED_PIPE = 141
 
 

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -22,6 +23,7 @@ from dnabert_cli.errors import (
     EXIT_ERROR,
     EXIT_INTERRUPT,
     EXIT_OK,
+    EXIT_SIGNAL,
     DnabertError,
 )
 
@@ -67,7 +69,13 @@ def run() -> None:
     """Run the program on the arguments of the process and end the process."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries; ours go through logging
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())
+
+
+def _end(number: int, frame: object) -> None:  # noqa: ARG001  as `signal` calls it
+    """End as an error would: half-written files go away; the code is what the shell expects."""
+    raise SystemExit(EXIT_SIGNAL + number)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,9 +7,9 @@ from the windows alone, so that the number of workers never changes an answer.
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -125,13 +125,16 @@ class Predictor:
         """Return `step` of all windows, `[B, width]`."""
         self._check(windows)
         result = np.empty((len(windows), width), dtype=np.float32)
-        for first, rows in self._in_order(windows, step):
-            result[first : first + len(rows)] = rows
-            if on_batch is not None:
-                on_batch(len(rows))
+        with closing(self._in_order(windows, step)) as batches:
+            for first, rows in batches:
+                result[first : first + len(rows)] = rows
+                if on_batch is not None:
+                    on_batch(len(rows))
         return result
 
-    def _in_order(self, windows: TokenWindows, step: Step) -> Iterator[tuple[int, Floats]]:
+    def _in_order(
+        self, windows: TokenWindows, step: Step
+    ) -> Generator[tuple[int, Floats], None, None]:
         """Yield the first window and the rows of each micro-batch, in order."""
         size = max(1, self._batch_tokens // (windows.n_tokens + 2))
         waiting: deque[tuple[int, Future[Floats]]] = deque()

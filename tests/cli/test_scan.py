@@ -223,7 +223,8 @@ def test_a_closed_pipe_is_silent(genome, tiny_model):
     assert (code, error) == (141, b"")
 
 
-def test_ctrl_c_leaves_no_file_and_no_traceback(tmp_path, tiny_model):
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_file_and_no_traceback(tmp_path, tiny_model, number, expected):
     """The run is made long by a genome of 40 Mb; it must end at once."""
     genome = tmp_path / "long.fa"
     genome.write_text(">a\n" + "ACGTTGCAAC" * 4_000_000 + "\n")
@@ -234,10 +235,10 @@ def test_ctrl_c_leaves_no_file_and_no_traceback(tmp_path, tiny_model):
         while time.monotonic() < deadline and not list(tmp_path.glob(".calls*")):
             time.sleep(0.1)
         time.sleep(0.5)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         error = process.stderr.read()
         code = process.wait(30)
 
-    assert code == 130
+    assert code == expected
     assert b"Traceback" not in error
     assert list(tmp_path.glob("*calls*")) == []

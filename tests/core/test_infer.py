@@ -75,38 +75,25 @@ def ids_of(windows):
 
 
 class Recorder(nn.Module):
-    """Notes threads and calls; answers with the first k-mer's id, or fails when told to."""
+    """Notes batches and threads; answers with the first k-mer's id, or fails when told to."""
 
     def __init__(self, error=None):
         super().__init__()
         self.config = build().config
-        self.calls = _Calls()
         self.error = error
-
-    def forward(self, ids, attention_mask=None):
-        self.calls.note(ids)
-        if self.error is not None:
-            raise self.error
-        return torch.stack((ids[:, 1], -ids[:, 1]), dim=1).float() / 100
-
-    def embed(self, ids, attention_mask=None):
-        return ids[..., None].float()
-
-
-class _Calls:
-    """Shared by all copies of a recorder."""
-
-    def __init__(self):
         self.batches, self.threads, self.n_threads = [], set(), set()
 
-    def note(self, ids):
+    def __deepcopy__(self, memo):
+        return self  # the copy a predictor makes notes here too
+
+    def forward(self, ids, attention_mask=None):
         self.batches.append(tuple(ids.shape))
         self.threads.add(threading.get_ident())
         self.n_threads.add(torch.get_num_threads())
         assert torch.is_inference_mode_enabled()
-
-    def __deepcopy__(self, memo):
-        return self
+        if self.error is not None:
+            raise self.error
+        return torch.stack((ids[:, 1], -ids[:, 1]), dim=1).float() / 100
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
@@ -155,19 +142,18 @@ def test_the_batch_size_does_not_change_answers_beyond_the_tolerance(
 @pytest.mark.parametrize(("batch_tokens", "sizes"), [(1, [1] * 7), (30, [1] * 7), (95, [3, 3, 1])])
 def test_micro_batches_hold_as_many_windows_as_fit_and_at_least_one(batch_tokens, sizes):
     recorder = Recorder()
-    compute = ComputeConfig(threads=1, batch_tokens=batch_tokens)
 
-    predict(recorder, some_windows(7), compute)
+    predict(recorder, some_windows(7), ComputeConfig(threads=1, batch_tokens=batch_tokens))
 
-    assert recorder.calls.batches == [(size, N_TOKENS + 2) for size in sizes]
+    assert recorder.batches == [(size, N_TOKENS + 2) for size in sizes]
 
 
 def test_windows_of_coarser_tokens_are_gathered_at_their_stride():
     network, windows = build(), some_windows(token_stride=K)
     assert windows.n_tokens == WINDOW // K
+
     with torch.no_grad():
         expected = network(ids_of(windows)).softmax(-1).numpy()
-
     assert np.abs(predict(network, windows) - expected).max() < 1e-5
 
 
@@ -177,8 +163,8 @@ def test_each_worker_has_one_thread_and_the_caller_keeps_its_own():
 
     predict(recorder, some_windows(), dataclasses.replace(FP32, threads=4))
 
-    assert recorder.calls.n_threads == {1}
-    assert threading.get_ident() not in recorder.calls.threads
+    assert recorder.n_threads == {1}
+    assert threading.get_ident() not in recorder.threads
     assert torch.get_num_threads() == 3
 
 
@@ -252,8 +238,7 @@ def test_a_baseline_has_no_limit():
 
 
 def test_windows_without_tokens_are_a_mistake_of_the_caller():
-    windows = TokenWindows(np.empty(0, np.uint16), np.zeros(1, np.int64), n_tokens=0)
-
+    windows = TokenWindows(np.empty(0, np.uint16), np.zeros(1, np.int64), 0)
     with pytest.raises(AssertionError, match="windows without tokens"):
         predict(build(), windows)
 
@@ -332,12 +317,12 @@ def test_an_interrupt_leaves_no_work_behind():
     with Predictor(recorder, TASK, ComputeConfig(threads=1, batch_tokens=1)) as predictor:
         with pytest.raises(KeyboardInterrupt):
             predictor.probabilities(some_windows(100), interrupt)
-        n_before = len(recorder.calls.batches)
+        n_before = len(recorder.batches)
         assert n_before <= 4
         rows = predictor.probabilities(some_windows(1))
 
     assert rows.shape == (1, 2)
-    assert len(recorder.calls.batches) <= n_before + 2
+    assert len(recorder.batches) <= n_before + 2
 
 
 def test_an_error_in_a_worker_reaches_the_caller():
