@@ -126,7 +126,7 @@ class ComputeConfig:
     device: str = "auto"  # auto, cpu, cuda, cuda:N
     precision: str = "auto"  # auto: bf16 where the processor has it, else fp32
     threads: int | None = None  # None: one per core
-    batch_tokens: int = 4096  # tokens per micro-batch; larger is slower on a CPU
+    batch_tokens: int = 2048  # tokens per micro-batch; larger is slower on a CPU
 
     def __post_init__(self) -> None:
         """Refuse unknown precisions and empty batches."""

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch is loaded anywhere: parallel test processes must not fight over the cores.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Property tests are checked by count, not by the clock of a busy machine.
+settings.register_profile("dnabert", deadline=None)
+settings.load_profile("dnabert")
 
 ROOT = Path(__file__).resolve().parents[1]
 

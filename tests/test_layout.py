@@ -19,7 +19,9 @@ MODULES = [name for name in SOURCES if name.startswith("dnabert_cli/")]
 MAX_FILE_LINES = 400
 MAX_BODY_LINES = 40
 # Functions that may be longer, "file:function", each with the reason.
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {
+    "dnabert_cli/cli/finetune.py:finetune": "one line per option, nothing else",
+}
 
 TOP_LEVEL = {
     "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "pyproject.toml",

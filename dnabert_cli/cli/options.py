@@ -173,7 +173,7 @@ Config = Annotated[
         metavar="FILE.toml",
         callback=_read_config,
         is_eager=True,
-        help="Options from a file, by name (batch_tokens = 4096); flags win over it.",
+        help="Options from a file, by name (batch_tokens = 1024); flags win over it.",
     ),
 ]
 Manifest = Annotated[

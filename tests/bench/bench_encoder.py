@@ -1,7 +1,8 @@
-"""How fast the encoder is on this CPU: `python tests/bench/bench_encoder.py [--quick]`.
+"""How fast the encoder is on this CPU: `bench_encoder.py [--quick] [--one-core]`.
 
-Windows of 300 bases (k = 6, 297 tokens) a second, on all cores. The variants take turns, so that
-other load hits all alike, and each figure is a median; ratios hold, absolute figures drift.
+Windows of 300 bases (k = 6, 297 tokens) a second, on all cores; with `--one-core` per second of
+processor time of one thread, which other load on the machine hardly moves. The variants take turns,
+so that other load hits all alike, and each figure is a median; ratios hold, absolute figures drift.
 Ratios are to stock transformers at its best batch size and at the largest. The GEMM ceiling is
 what packed linear layers of the same sizes reach alone, on as many single-threaded workers as there
 are cores. Random weights: max |dp| checks the plumbing, not the accuracy of a trained model.
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -56,17 +57,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="the small encoder only, few rounds")
     parser.add_argument("--batch-tokens", type=int, default=ComputeConfig.batch_tokens)
+    parser.add_argument("--one-core", action="store_true", help="processor time of one thread")
     options = parser.parse_args()
+    n_cores = 1 if options.one_core else n_threads(None)
+    torch.set_num_threads(n_cores)
+    compute = ComputeConfig(threads=n_cores, batch_tokens=options.batch_tokens)
     sizes = [Size(4, 256, 78, 5, (4, 8, 32))]
     if not options.quick:
         sizes = [Size(4, 256, 156, 9, (4, 8, 32)), Size(12, 768, 26, 5, (4, 26))]
-    print(f"torch {torch.__version__}, {n_threads(None)} cores, native bf16: {has_native_bf16()}")
+    print(f"torch {torch.__version__}, {n_cores} cores, native bf16: {has_native_bf16()}")
     print("model\tvariant\twindows/s\tto best stock\tto large batch\tof GEMM ceiling\tmax |dp|")
     for size in sizes:
-        report(size, options.batch_tokens)
+        report(size, compute, time.process_time if options.one_core else time.perf_counter)
 
 
-def report(size: Size, batch_tokens: int) -> None:
+def report(size: Size, compute: ComputeConfig, clock: Callable[[], float]) -> None:
     """Measure one size and print its rows."""
     torch.manual_seed(0)
     network = SequenceClassifier(size.config, 2).eval()
@@ -79,13 +84,12 @@ def report(size: Size, batch_tokens: int) -> None:
     }
     variants["network.py fp32"] = plain(network, windows)
     predictors = {
-        name: Predictor(network, task, ComputeConfig(precision=name, batch_tokens=batch_tokens))
-        for name in DTYPES
+        name: Predictor(network, task, replace(compute, precision=name)) for name in DTYPES
     }
     for name, predictor in predictors.items():
         variants[f"Predictor {name}"] = lambda p=predictor: p.probabilities(windows)
-    seconds, answers = measure(variants, size.rounds)
-    ceilings = {name: gemm_ceiling(size, dtype) for name, dtype in DTYPES.items()}
+    seconds, answers = measure(variants, size.rounds, clock)
+    ceilings = {name: gemm_ceiling(size, dtype, compute) for name, dtype in DTYPES.items()}
     stock_seconds = [seconds[name] for name in variants if name.startswith("stock")]
     for name, taken in seconds.items():
         share, change = "", ""
@@ -103,16 +107,16 @@ def report(size: Size, batch_tokens: int) -> None:
 
 
 def measure(
-    variants: dict[str, Callable[[], np.ndarray]], rounds: int
+    variants: dict[str, Callable[[], np.ndarray]], rounds: int, clock: Callable[[], float]
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Return the median seconds and the answer of each variant; they take turns."""
     answers = {name: variant() for name, variant in variants.items()}  # also warms up
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
         for name, variant in variants.items():
-            begin = time.perf_counter()
+            begin = clock()
             variant()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(clock() - begin)
     return {name: statistics.median(taken) for name, taken in seconds.items()}, answers
 
 
@@ -159,7 +163,7 @@ def flops_per_window(size: Size) -> float:
     return 2.0 * (size.layers - 1) * multiply_adds
 
 
-def gemm_ceiling(size: Size, dtype: torch.dtype, seconds: float = 2.0) -> float:
+def gemm_ceiling(size: Size, dtype: torch.dtype, compute: ComputeConfig) -> float:
     """Return the operations per second of packed linear layers alone, on all cores."""
     torch.manual_seed(0)
     hidden = size.hidden
@@ -168,19 +172,20 @@ def gemm_ceiling(size: Size, dtype: torch.dtype, seconds: float = 2.0) -> float:
     up = _Linear(torch.randn(4 * hidden, hidden), torch.randn(4 * hidden), dtype)
     down = _Linear(torch.randn(hidden, 4 * hidden), torch.randn(hidden), dtype)
 
-    def work() -> int:
-        done, end = 0, time.perf_counter() + seconds
+    def work() -> float:
+        done, begin = 0, time.thread_time()
         with torch.inference_mode():
-            while time.perf_counter() < end:
+            while time.thread_time() < begin + 1:
                 up(inputs)
                 down(expanded)
                 done += 2 * 2 * 2048 * 4 * hidden**2
-        return done
+        return done / (time.thread_time() - begin)
 
-    workers = n_threads(None)
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return (
-            sum(future.result() for future in [pool.submit(work) for _ in range(workers)]) / seconds
+    with ThreadPoolExecutor(
+        compute.threads, initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        return sum(
+            future.result() for future in [pool.submit(work) for _ in range(pool._max_workers)]
         )
 
 

@@ -124,33 +124,22 @@ def test_contradicting_options_exit_with_2(dnabert, arguments, message):
     assert message in result.err
 
 
-def test_sigterm_saves_and_resume_continues(tmp_path):
+def write_rows(path):
     generator = np.random.default_rng(0)
     rows = "".join("".join(generator.choice(list("ACGT"), 60)) + f"\t{i % 2}\n" for i in range(600))
-    (tmp_path / "rows.tsv").write_text("sequence\tlabel\n" + rows)
-    command = [
-        sys.executable,
-        "-m",
-        "dnabert_cli",
-        "finetune",
-        "rows.tsv",
-        "-o",
-        "out",
-        "--arch",
-        "cnn",
-        "--epochs",
-        "8",
-        "--patience",
-        "50",
-        "--threads",
-        "1",
-        "--precision",
-        "fp32",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
+    path.write_text("sequence\tlabel\n" + rows)
+
+
+def test_sigterm_saves_and_resume_continues(tmp_path):
+    write_rows(tmp_path / "rows.tsv")
+    words = "finetune rows.tsv -o out --arch cnn --epochs 8 --patience 50 --threads 1"
+    command = [sys.executable, "-m", "dnabert_cli", *words.split()]
+    options = {
+        "cwd": tmp_path,
+        "env": os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        "text": True,
+    }
+    with subprocess.Popen(command, stderr=subprocess.PIPE, **options) as process:
         for line in process.stderr:
             if "step" in line:  # the first evaluation has been made
                 break
@@ -161,14 +150,8 @@ def test_sigterm_saves_and_resume_continues(tmp_path):
     assert "--resume continues" in error
     assert not (tmp_path / "out" / "config.json").exists()
 
-    resumed = subprocess.run(
-        [*command, "--resume"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    resumed = subprocess.run([*command, "--resume"], capture_output=True, check=False, **options)
+
     assert resumed.returncode == 0, resumed.stderr
     assert (tmp_path / "out" / "config.json").exists()
     assert not (tmp_path / "out" / "resume").exists()
