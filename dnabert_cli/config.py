@@ -119,6 +119,12 @@ def _freeze(value: Any) -> Any:
     return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
 
 
+# Tokens per micro-batch. More is slower on a CPU (tests/bench/bench_encoder.py); a GPU needs more
+# to be busy, how many has not been measured.
+CPU_BATCH_TOKENS = 2048
+GPU_BATCH_TOKENS = 65536
+
+
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig:
     """Where and how the model runs; never changes results beyond the stated tolerance."""
@@ -126,7 +132,7 @@ class ComputeConfig:
     device: str = "auto"  # auto, cpu, cuda, cuda:N
     precision: str = "auto"  # auto: bf16 where the processor has it, else fp32
     threads: int | None = None  # None: one per core
-    batch_tokens: int = 2048  # tokens per micro-batch; larger is slower on a CPU
+    batch_tokens: int | None = None  # tokens per micro-batch; None: as below, by device
 
     def __post_init__(self) -> None:
         """Refuse unknown precisions and empty batches."""
@@ -134,7 +140,7 @@ class ComputeConfig:
             raise OptionsError(f"--precision {self.precision} is unknown; known: {PRECISIONS}")
         if self.threads is not None and self.threads < 1:
             raise OptionsError("--threads must be at least 1")
-        if self.batch_tokens < 1:
+        if self.batch_tokens is not None and self.batch_tokens < 1:
             raise OptionsError("--batch-tokens must be at least 1")
 
 

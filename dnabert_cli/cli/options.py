@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_cli.config import PRECISIONS
+from dnabert_cli.config import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, PRECISIONS
 from dnabert_cli.errors import FormatError, OptionsError
 from dnabert_cli.zoo import bundled_models
 
@@ -152,12 +152,13 @@ Precision = Annotated[
     ),
 ]
 BatchTokens = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--batch-tokens",
         metavar="INT",
         min=1,
         help="Tokens computed at once; changes speed and memory, not results.",
+        show_default=f"{CPU_BATCH_TOKENS} on a CPU, {GPU_BATCH_TOKENS} on a GPU",
     ),
 ]
 Seed = Annotated[

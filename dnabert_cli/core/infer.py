@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dnabert_cli.config import ComputeConfig, TaskConfig
+from dnabert_cli.config import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, ComputeConfig, TaskConfig
 from dnabert_cli.core.device import n_threads, resolve_device, resolve_precision
 from dnabert_cli.core.fast import FastEncoder, prepare
 from dnabert_cli.core.network import Network, SequenceClassifier, mean_over_tokens
@@ -55,10 +55,11 @@ class Predictor:
     def __init__(self, network: Network, task: TaskConfig, compute: ComputeConfig) -> None:
         self.hidden_size = network.config.hidden_size
         self._task = task
-        self._batch_tokens = compute.batch_tokens
         self._is_bert = isinstance(network, SequenceClassifier)
         self._max_tokens = network.config.max_position_embeddings - 2 if self._is_bert else None
         device = resolve_device(compute.device)
+        default_tokens = CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
+        self._batch_tokens = compute.batch_tokens or default_tokens
         requested = task.precision if compute.precision == "auto" else compute.precision
         self._backend = _backend(network, device, resolve_precision(requested, device))
         n_workers = n_threads(compute.threads) if device.type == "cpu" else _GPU_WORKERS

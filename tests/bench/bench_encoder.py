@@ -56,7 +56,7 @@ class Size:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="the small encoder only, few rounds")
-    parser.add_argument("--batch-tokens", type=int, default=ComputeConfig.batch_tokens)
+    parser.add_argument("--batch-tokens", type=int, default=None)
     parser.add_argument("--one-core", action="store_true", help="processor time of one thread")
     options = parser.parse_args()
     n_cores = 1 if options.one_core else n_threads(None)
