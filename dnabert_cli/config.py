@@ -212,6 +212,7 @@ class FinetuneConfig:
     stride: int = 50  # of later scans
     anchor: int | None = None  # of later calls; None: the middle of the window
     class_names: tuple[str, ...] | None = None  # in the order of the labels; None: the labels
+    background: str | None = None  # the class that scans never call; None: the first
     half: bool = False  # store the weights in half precision
     seed: int = 0
     compute: ComputeConfig = field(default_factory=ComputeConfig)
@@ -230,5 +231,7 @@ class FinetuneConfig:
                 raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 0.5)")
         if self.dev_fraction == 0:
             raise OptionsError("--dev-fraction must be above 0: early stopping needs it")
+        if self.compute.precision == "fp16":
+            raise OptionsError("--precision fp16 is for prediction; train with bf16 or fp32")
         if self.learning_rate <= 0:
             raise OptionsError("--learning-rate must be above 0")

@@ -20,6 +20,11 @@ EXIT_SIGNAL = 128  # plus the number of the signal that ended the program
 EXIT_CLOSED_PIPE = 141
 
 
+def shown(path: str) -> str:
+    """Return a path as messages show it: `-` is standard input."""
+    return "standard input" if path == "-" else path
+
+
 class DnabertError(Exception):
     """An expected problem, told in one line.
 
@@ -52,8 +57,7 @@ class FormatError(DnabertError):
     def __init__(
         self, path: str, message: str, *, line: int | None = None, hint: str | None = None
     ) -> None:
-        name = "standard input" if path == "-" else path
-        where = name if line is None else f"{name}:{line}"
+        where = shown(path) if line is None else f"{shown(path)}:{line}"
         super().__init__(f"{where}: {message}", hint=hint)
         self.path = path
         self.line = line

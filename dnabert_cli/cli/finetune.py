@@ -115,6 +115,12 @@ def finetune(
             metavar="NAME,NAME...", help="Names of the classes.", show_default="the labels"
         ),
     ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The class that scans never call.", show_default="the first"
+        ),
+    ] = FinetuneConfig.background,
     anchor: Annotated[
         int | None,
         typer.Option(
@@ -138,6 +144,7 @@ def finetune(
     precision: options.Precision = ComputeConfig.precision,
     threads: options.Threads = ComputeConfig.threads,
     batch_tokens: options.BatchTokens = ComputeConfig.batch_tokens,
+    download: options.Download = False,
     config: options.Config = None,  # noqa: ARG001  works through its callback
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -168,6 +175,7 @@ def finetune(
         patience=patience,
         threshold_fpr=threshold_fpr,
         class_names=None if class_names is None else tuple(class_names.split(",")),
+        background=background,
         anchor=anchor,
         stride=stride,
         half=half,
@@ -186,6 +194,7 @@ def finetune(
             tests=test or (),
             force=force,
             resume=resume,
+            download=download,
             should_stop=stop.is_set,
             progress=progress,
         ),

@@ -189,9 +189,12 @@ def _model_config(values: dict[str, Any], folder: Path) -> ModelConfig:
 
 
 def _task_config(values: dict[str, Any], config: ModelConfig, folder: Path) -> TaskConfig:
-    """The `"dnabert"` part, or what can be told without it: k from the size of the vocabulary."""
-    if isinstance(values.get("dnabert"), dict):
-        return TaskConfig.from_json(values["dnabert"])
+    """The `"dnabert"` part; k and the classes can be told without it."""
+    told = values.get("dnabert", {})
+    if not isinstance(told, dict):
+        raise ModelError(f'{folder / CONFIG}: "dnabert" is not a JSON object')
+    if "k" in told and "classes" in told:
+        return TaskConfig.from_json(told)
     sizes = {Tokenizer(k).vocab_size: k for k in K_CHOICES}
     if config.vocab_size not in sizes:
         raise ModelError(
@@ -200,7 +203,7 @@ def _task_config(values: dict[str, Any], config: ModelConfig, folder: Path) -> T
         )
     labels = values.get("id2label") or {i: str(i) for i in range(int(values.get("num_labels", 2)))}
     classes = tuple(str(labels[key]) for key in sorted(labels, key=int))
-    return TaskConfig(k=sizes[config.vocab_size], classes=classes)
+    return TaskConfig.from_json({"k": sizes[config.vocab_size], "classes": list(classes)} | told)
 
 
 def _check_vocabulary(folder: Path, config: ModelConfig, task: TaskConfig) -> None:

@@ -145,6 +145,7 @@ def check_window(task: TaskConfig, name: str) -> tuple[int, int]:
     if task.window is None:
         raise ModelError(
             f"{name} has no window and cannot scan",
-            hint='set "window" and "anchor" under "dnabert" in its config.json',
+            hint='add "dnabert": {"window": ..., "anchor": ...} to its config.json, '
+            "see docs/models.md",
         )
     return task.window, task.window // 2 if task.anchor is None else task.anchor

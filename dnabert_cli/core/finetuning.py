@@ -18,7 +18,7 @@ from dnabert_cli.core.batches import Batch, LabelledRows
 from dnabert_cli.core.checkpoint import build_network, load_encoder
 from dnabert_cli.core.device import n_threads, resolve_device, resolve_precision, seed_everything
 from dnabert_cli.core.loop import LoopSettings, LoopState, Trainer, fit
-from dnabert_cli.core.network import SequenceClassifier, initialize, initialize_kmers
+from dnabert_cli.core.network import SequenceClassifier, initialize
 from dnabert_cli.core.optimize import build_optimizer, build_schedule
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.kmers import Tokenizer
@@ -54,9 +54,7 @@ def build_classifier(
     if base is None:
         tokenizer = Tokenizer(int(preset["k"]), config.token_stride or 1)
         sizes = ModelConfig(vocab_size=tokenizer.vocab_size, **preset["architecture"] | dropout)
-        classifier = _fresh_classifier(sizes, n_labels, config.pooling)
-        initialize_kmers(classifier.encoder.embeddings.tokens, tokenizer.k, sizes.initializer_range)
-        return classifier, tokenizer
+        return _fresh_classifier(sizes, n_labels, config.pooling), tokenizer
     encoder, task = load_encoder(base)
     sizes = dataclasses.replace(encoder.config, **dropout)
     classifier = _fresh_classifier(sizes, n_labels, config.pooling)

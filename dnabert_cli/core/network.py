@@ -5,7 +5,6 @@ Post-layer-norm, learned positions, exact-erf GELU, as published (Devlin et al. 
 2021). Shapes: B batch, T tokens with [CLS] and [SEP], H heads, D hidden size, K labels.
 """
 
-import math
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -182,29 +181,3 @@ def initialize(network: nn.Module, standard_deviation: float) -> None:
         if isinstance(module, nn.Embedding) and module.padding_idx is not None:
             with torch.no_grad():
                 module.weight[module.padding_idx].zero_()
-
-
-# Share of the variance of a fresh k-mer vector that is its own; the rest is that of its bases.
-_OWN_VARIANCE = 0.2
-
-
-@torch.no_grad()
-def initialize_kmers(tokens: nn.Embedding, k: int, standard_deviation: float) -> None:
-    """Set fresh k-mer vectors so that k-mers with bases in common begin close to each other.
-
-    Each is the sum of one random vector per position and base and a small one of its own. Without
-    pre-training, nothing else tells the network that two k-mers differ in one base only.
-
-    Args:
-        tokens: `[5 + 4^k, D]`, five special tokens first; these are left as they are.
-        k: bases per token.
-        standard_deviation: of every component.
-    """
-    n_kmers, width = 4**k, tokens.embedding_dim
-    bases = torch.randn(k, 4, width) * math.sqrt((1 - _OWN_VARIANCE) / k)
-    codes = torch.arange(n_kmers)
-    vectors = torch.randn(n_kmers, width) * math.sqrt(_OWN_VARIANCE)
-    for position in range(k):
-        digits = codes // 4 ** (k - 1 - position) % 4
-        vectors += bases[position, digits]
-    tokens.weight[-n_kmers:] = standard_deviation * vectors

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 
 from dnabert_cli.dna import IUPAC, to_dna
-from dnabert_cli.errors import FormatError
+from dnabert_cli.errors import FormatError, shown
 from dnabert_cli.formats.files import looks_like, open_binary
 from dnabert_cli.formats.twobit import TWOBIT_MAGIC, TwoBitFile
 from dnabert_cli.records import SequenceRecord
@@ -110,13 +110,13 @@ class _Reader:
         if self._empty:
             logger.warning(
                 "%s: %d records without sequence, the first is %r",
-                self._path, len(self._empty), self._empty[0],
+                shown(self._path), len(self._empty), self._empty[0],
             )  # fmt: skip
 
     def _piece(self, name: str, text: bytes) -> str:
         if not self._has_rna and (b"U" in text or b"u" in text):
             self._has_rna = True
-            logger.info("%s: record %r is RNA; U is read as T", self._path, name)
+            logger.info("%s: record %r is RNA; U is read as T", shown(self._path), name)
         piece = clean_sequence(self._path, text, f"record {name!r}", self._line)
         self._line += text.count(b"\n")
         return piece

@@ -23,6 +23,7 @@ from dnabert_cli.core.batches import LabelledRows
 from dnabert_cli.core.checkpoint import save_model
 from dnabert_cli.core.ensemble import score_sequences
 from dnabert_cli.core.finetuning import Classifier, build_classifier, train_classifier
+from dnabert_cli.core.hub import find_folder
 from dnabert_cli.core.infer import Predictor
 from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.formats import reports
@@ -37,7 +38,7 @@ from dnabert_cli.tasks.labelled import (
     read_split_rows,
     read_test_rows,
 )
-from dnabert_cli.zoo import find_model, read_preset
+from dnabert_cli.zoo import read_preset
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Run:
         tests: labelled files reported once at the end and used for nothing else.
         force: write into a folder that is not empty.
         resume: continue the run that lies in `output`.
+        download: a base of the hub may be fetched.
         should_stop: asked after every step.
         progress: told of every step.
     """
@@ -75,6 +77,7 @@ class Run:
     tests: Sequence[str] = ()
     force: bool = False
     resume: bool = False
+    download: bool = False
     should_stop: Callable[[], bool] = lambda: False
     progress: Progress = SILENT
 
@@ -93,7 +96,7 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
     """
     state_path = run.output / RESUME_FOLDER / "state.pt"
     _check_output(run, state_path)
-    base = find_model(config.base) if config.base else None
+    base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset) if base is None and config.arch == "bert" else {}
     data = read_split_rows(inputs, config, run.genome)
     tests = {
@@ -157,6 +160,10 @@ def _task(data: LabelledData, config: FinetuneConfig, tokenizer: Tokenizer) -> T
             f"--class-names has {len(names)} names for {len(data.label_names)} labels: "
             f"{', '.join(data.label_names)}"
         )
+    if config.background is not None and config.background not in names:
+        raise OptionsError(
+            f"--background {config.background} is none of the classes: {', '.join(names)}"
+        )
     window, _ = Counter(len(example.sequence) for example in data.examples).most_common(1)[0]
     return TaskConfig(
         k=tokenizer.k,
@@ -166,6 +173,7 @@ def _task(data: LabelledData, config: FinetuneConfig, tokenizer: Tokenizer) -> T
         anchor=window // 2 if config.anchor is None else config.anchor,
         stride=config.stride,
         pooling=config.pooling,
+        background=config.background,
     )
 
 

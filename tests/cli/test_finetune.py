@@ -30,6 +30,7 @@ OPTIONS = {
     "--evaluations-per-epoch": 3,
     "--patience": 9,
     "--threshold-fpr": 0.01,
+    "--background": "no",
     "--anchor": 17,
     "--stride": 25,
     "--seed": 5,
@@ -73,6 +74,7 @@ def test_every_option_reaches_the_task(dnabert, recorded):
         "--test",
         "t.tsv",
         "--force",
+        "--download",
     )
 
     assert result.code == 0
@@ -86,7 +88,7 @@ def test_every_option_reaches_the_task(dnabert, recorded):
         compute=ComputeConfig(device="cpu", precision="fp32", threads=3),
     )
     assert (run.output, run.genome, run.tests) == (Path("out"), "g.fa", ["t.tsv"])
-    assert (run.force, run.resume) == (True, False)
+    assert (run.force, run.resume, run.download) == (True, False, True)
 
 
 def test_without_options_the_defaults_are_those_of_the_config(dnabert, recorded):
@@ -115,6 +117,7 @@ def test_the_run_file_of_a_model_can_be_fed_back(dnabert, recorded, tmp_path):
         (["--dev-fraction", "0"], "early stopping needs it"),
         (["--learning-rate", "0"], "--learning-rate must be above 0"),
         (["--epochs", "0"], "--epochs"),
+        (["--precision", "fp16"], "--precision fp16 is for prediction"),
     ],
 )
 def test_contradicting_options_exit_with_2(dnabert, arguments, message):

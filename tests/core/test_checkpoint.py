@@ -161,7 +161,7 @@ def test_a_pickle_with_code_is_refused_and_nothing_runs(tmp_path, monkeypatch):
         ({"vocab_size": None}, "is incomplete"),
         ({"hidden_act": "relu"}, "hidden_act 'relu'"),
         ({"model_type": "gpt2"}, "model_type 'gpt2' is not supported"),
-        ({"dnabert": {"classes": ["a", "b"]}}, "incomplete"),
+        ({"dnabert": ["a", "b"]}, "not a JSON object"),
         ({"dnabert": {"k": 3, "classes": ["a", "b"], "pooling": "max"}}, "pooling 'max'"),
     ],
 )
@@ -171,6 +171,15 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path, changes, message):
 
     with pytest.raises(ModelError, match=message):
         load_model(tmp_path)
+
+
+def test_a_window_can_be_added_to_a_folder_that_tells_nothing_else(tmp_path):
+    save_bert(tmp_path, TASK)
+    change_config(tmp_path, dnabert={"window": 30, "anchor": 10})
+
+    task = load_model(tmp_path).task
+
+    assert (task.k, task.classes, task.window) == (3, ("other", "promoter"), 30)
 
 
 def test_keys_of_later_versions_are_ignored(tmp_path):

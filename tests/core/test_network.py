@@ -5,8 +5,7 @@ import torch
 
 from dnabert_cli.config import TaskConfig
 from dnabert_cli.core.checkpoint import save_model
-from dnabert_cli.core.network import initialize, initialize_kmers, mean_over_tokens
-from dnabert_cli.sequence.kmers import Tokenizer
+from dnabert_cli.core.network import initialize, mean_over_tokens
 from tests.toys import random_bert
 
 IDS = torch.tensor([[2, 10, 20, 30, 40, 3], [2, 11, 21, 31, 3, 0]])
@@ -71,19 +70,3 @@ def test_fresh_weights_have_berts_deviation():
     assert network.encoder.layers[0].intermediate.bias.abs().max() == 0
     assert network.encoder.embeddings.tokens.weight[0].abs().max() == 0
     assert (network.encoder.embeddings.norm.weight == 1).all()
-
-
-def test_fresh_kmers_with_bases_in_common_are_close():
-    tokens = torch.nn.Embedding(4**4 + 5, 64)
-    torch.manual_seed(0)
-    initialize_kmers(tokens, 4, 0.02)
-    encode = Tokenizer(4).encode
-
-    def cosine(a, b):
-        vectors = [tokens.weight[int(encode(kmer)[0])] for kmer in (a, b)]
-        return torch.cosine_similarity(*vectors, dim=0).item()
-
-    assert tokens.weight[5:].std().item() == pytest.approx(0.02, rel=0.1)
-    assert cosine("ACGT", "ACGA") > 0.4
-    assert abs(cosine("ACGT", "CATG")) < 0.35
-    assert len({tuple(row) for row in tokens.weight[5:].tolist()}) == 256
