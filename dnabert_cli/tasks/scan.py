@@ -49,7 +49,9 @@ class ScanCounts:
 
     def summary(self) -> str:
         """Say it in one line."""
-        text = f"{self.n_records} sequences, {self.n_bases:,} bases, {self.n_windows:,} windows"
+        plural = "" if self.n_records == 1 else "s"
+        text = f"{self.n_records:,} sequence{plural}, {self.n_bases:,} bases, "
+        text += f"{self.n_windows:,} windows"
         if self.n_skipped_unknown:
             text += f"; {self.n_skipped_unknown:,} windows with too many N skipped"
         if self.n_too_short:

@@ -27,12 +27,12 @@ zcat "$genome" > "$out/genome.fa"
     | gzip -n > "$out/genomic-negatives.tsv.gz"
 rm -f "$out/genome.fa" "$out/genome.fa.fai"
 
-# The model, and the CNN on the same rows and the same split. On two cores about an hour and a quarter of one.
+# The model, and the CNN on the same rows and the same split. On two cores about 45 minutes and 10.
 rows=("$data/promoter/prom300.train.tsv.gz" "$data/promoter/prom300_genomic_train.tsv.gz"
     "$out/genomic-negatives.tsv.gz")
 common=(--test "$data/promoter/prom300_genomic_dev.tsv.gz" --class-names other,promoter
     --anchor 249 --threshold-fpr 0.001 --evaluations-per-epoch 1 --patience 3 --half --threads 1)
-dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/prom" --epochs 6 --learning-rate 3e-4 \
+dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/prom" --epochs 4 --learning-rate 3e-4 \
     --token-stride 3 --attention-dropout 0
 dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/cnn" --arch cnn --epochs 8 \
     --learning-rate 1e-3
