@@ -161,7 +161,7 @@ def test_manifest_says_what_made_the_result(manifest, tmp_path):
                 "device": "auto",
                 "precision": "auto",
                 "threads": 2,
-                "batch_tokens": 4096,
+                "batch_tokens": None,
             },
         },
         "inputs": [
