@@ -4,6 +4,7 @@ Flags, documentation and Python read their defaults from here.
 `window`, `stride`, `start` and `end` count bases; whatever counts tokens says so.
 """
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -15,6 +16,7 @@ STRAND_CHOICES = ("both", "+", "-")
 AGGREGATES = ("max", "mean", "windows")
 POOLINGS = ("cls", "mean")
 ARCHITECTURES = ("bert", "cnn")
+MAX_SIZE = 1 << 17  # of anything a model folder counts: more is a damaged or hostile file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,10 @@ class ModelConfig:
         """Refuse sizes that cannot be built."""
         if self.arch not in ARCHITECTURES:
             raise ModelError(f"architecture {self.arch!r} is unknown; known: {ARCHITECTURES}")
+        for name in _SIZES:
+            _check_number(name, getattr(self, name), whole=True, low=1, high=MAX_SIZE)
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps"):
+            _check_number(name, getattr(self, name), low=0, high=1)
         if self.arch == "bert" and self.hidden_size % self.num_attention_heads:
             raise ModelError(
                 f"hidden_size {self.hidden_size} is not a multiple of "
@@ -50,6 +56,22 @@ class ModelConfig:
             )
         if self.hidden_act != "gelu":
             raise ModelError(f"hidden_act {self.hidden_act!r} is not supported, only 'gelu'")
+
+
+_SIZES = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+    "intermediate_size", "max_position_embeddings", "type_vocab_size",
+)  # fmt: skip
+
+
+def _check_number(
+    name: str, value: Any, *, whole: bool = False, low: float, high: float = math.inf
+) -> None:
+    """Refuse what is no number, or outside its range (JSON knows NaN, and true is 1)."""
+    kinds = (int,) if whole else (int, float)
+    if not isinstance(value, kinds) or isinstance(value, bool) or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        raise ModelError(f"{name} is {value!r}; it must be {kind} from {low} to {high}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +99,35 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         """Refuse values no scan could use."""
-        if self.pooling not in POOLINGS:
-            raise ModelError(f"pooling {self.pooling!r} is unknown; known: {POOLINGS}")
-        if self.token_stride < 1 or self.stride < 1:
-            raise ModelError("token_stride and stride must be at least 1")
-        if self.window is not None and self.window < self.k:
-            raise ModelError(f"a window of {self.window} bases holds no {self.k}-mer")
+        _check_number("k", self.k, whole=True, low=1, high=max(K_CHOICES))
+        for name in ("token_stride", "stride"):
+            _check_number(name, getattr(self, name), whole=True, low=1, high=MAX_SIZE)
+        _check_number("threshold", self.threshold, low=0, high=1)
+        _check_number("calibration", self.calibration, low=1e-3, high=1e3)
+        if self.window is not None:
+            _check_number("window", self.window, whole=True, low=self.k, high=MAX_SIZE)
+        if self.anchor is not None:
+            last = MAX_SIZE if self.window is None else self.window - 1
+            _check_number("anchor", self.anchor, whole=True, low=0, high=last)
+        if self.pooling not in POOLINGS or self.precision not in PRECISIONS:
+            raise ModelError(f"pooling {self.pooling!r} or precision {self.precision!r} is unknown")
+        self._check_classes()
         if self.background is not None and self.background not in self.classes:
             raise ModelError(f"background class {self.background!r} is not among the classes")
+
+    def _check_classes(self) -> None:
+        """Names become columns and cells: texts, all different, without tabs and line ends."""
+        names = self.classes
+        if not isinstance(names, tuple) or not all(isinstance(one, str) for one in names):
+            raise ModelError(f"classes must be a list of names, not {names!r}")
+        if not names or len(set(names)) < len(names):
+            raise ModelError(f"the names of the classes must differ: {', '.join(names)}")
+        for one in self.candidates or ():
+            if len(one) != 2 or not set(one[0]) <= set("ACGT") or not isinstance(one[1], int):
+                raise ModelError(f"candidates are pairs of bases and an offset, not {one!r}")
+        for name in names:
+            if not name.isprintable() or not name.strip():
+                raise ModelError(f"{name!r} cannot be the name of a class")
 
     @property
     def background_index(self) -> int:
@@ -233,5 +276,18 @@ class FinetuneConfig:
             raise OptionsError("--dev-fraction must be above 0: early stopping needs it")
         if self.compute.precision == "fp16":
             raise OptionsError("--precision fp16 is for prediction; train with bf16 or fp32")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise OptionsError("--learning-rate must be above 0")
+        self._check_training()
+
+    def _check_training(self) -> None:
+        shares = ("warmup", "hidden_dropout", "attention_dropout", "label_smoothing")
+        for name in (*shares, "threshold_fpr"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
+                raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 1)")
+        if not self.max_gradient_norm > 0 or not 0 <= self.weight_decay < math.inf:
+            raise OptionsError("--max-gradient-norm must be above 0, --weight-decay at least 0")
+        if not 0 <= self.seed < 1 << 63:
+            raise OptionsError("--seed must lie in [0, 2^63)")
+        if self.pooling not in POOLINGS:
+            raise OptionsError(f"--pooling {self.pooling} is unknown; known: {POOLINGS}")

@@ -69,7 +69,11 @@ def run() -> None:
     """Run the program on the arguments of the process and end the process."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries; ours go through logging
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` sets it
+            signal.signal(number, _end)
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # whatever the locale
     sys.exit(main())
 
 

@@ -75,8 +75,7 @@ def predict(
     )
     models = options.model_names(model, task)
     inputs = [source] if genome is None else [source, genome]
-    for path in filter(None, (output, embeddings, manifest)):
-        files.check_output(path, force, inputs)
+    files.check_outputs([output, embeddings, manifest], force, inputs)
     result = run(
         source,
         models,

@@ -70,8 +70,7 @@ def scan(
     )
     models = options.model_names(model, task)
     inputs = [genome] if regions is None else [genome, regions]
-    for path in filter(None, (output, manifest)):
-        files.check_output(path, force, inputs)
+    files.check_outputs([output, manifest], force, inputs)
     result = run(genome, models, settings, regions=regions, download=download, progress=progress)
     with files.open_output(output, force=force) as handle:
         if all_windows:

@@ -4,6 +4,7 @@ Which rows form which batch is a pure function of (seed, epoch): a resumed run, 
 workers, see the same batches.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,13 @@ class LabelledRows:
     def __len__(self) -> int:
         """Number of rows."""
         return len(self._rows)
+
+    def checksum(self) -> str:
+        """Return a checksum of the rows and their order."""
+        digest = hashlib.sha256(self._labels.tobytes())
+        for row in self._rows:
+            digest.update(row.tobytes() + b"/")
+        return digest.hexdigest()
 
     @property
     def max_tokens(self) -> int:

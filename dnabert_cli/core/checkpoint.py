@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dnabert_cli.config import K_CHOICES, ModelConfig, TaskConfig
+from dnabert_cli.config import K_CHOICES, MAX_SIZE, ModelConfig, TaskConfig
 from dnabert_cli.core.baselines import ConvolutionalClassifier
 from dnabert_cli.core.hub import find_folder
 from dnabert_cli.core.network import Encoder, SequenceClassifier
@@ -91,8 +91,8 @@ def load_model(folder: Path, name: str | None = None) -> Model:
     config = _model_config(values, folder)
     task = _task_config(values, config, folder)
     _check_vocabulary(folder, config, task)
+    weights = _read_weights(folder, config)
     network = build_network(config, len(task.classes), task.pooling)
-    weights = _read_weights(folder)
     if config.arch == "bert" and "classifier.weight" not in weights:
         raise ModelError(
             f"{folder} has no classification head",
@@ -127,9 +127,10 @@ def load_encoder(folder: Path) -> tuple[Encoder, TaskConfig]:
         raise ModelError(f"{folder} is a {config.arch}, which cannot be a base")
     task = _task_config(values, config, folder)
     _check_vocabulary(folder, config, task)
+    weights = _read_weights(folder, config)
     encoder = Encoder(config)
     wrapped = nn.ModuleDict({"encoder": encoder})
-    _assign(wrapped, _read_weights(folder), folder, optional=("encoder.pooler.",))
+    _assign(wrapped, weights, folder, headless=True)
     return encoder, task
 
 
@@ -156,6 +157,7 @@ def save_model(folder: Path, network: nn.Module, task: TaskConfig, *, half: bool
         for name, tensor in network.state_dict().items()
     }
     tokenizer = Tokenizer(task.k, task.token_stride)
+    (folder / CONFIG).unlink(missing_ok=True)  # of an earlier model: it must not describe this one
     _write(folder / WEIGHTS, save(weights, {"format": "pt"}))
     _write(folder / VOCABULARY, "\n".join((*tokenizer.vocabulary, "")).encode())
     _write(folder / TOKENIZER, _json_bytes(_tokenizer_values(config)))
@@ -168,7 +170,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(f"{folder} is no model folder: it has no {CONFIG}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise ModelError(f"{path} is not a JSON object")
@@ -179,7 +181,7 @@ def _model_config(values: dict[str, Any], folder: Path) -> ModelConfig:
     known = {f.name for f in fields(ModelConfig)} - {"arch"}
     kept = {name: value for name, value in values.items() if name in known}
     model_type = values.get("model_type", "bert")
-    arch = {"bert": "bert", "dnabert-cnn": "cnn"}.get(model_type)
+    arch = {"bert": "bert", "dnabert-cnn": "cnn"}.get(str(model_type))
     if arch is None:
         raise ModelError(f"{folder / CONFIG}: model_type {model_type!r} is not supported")
     try:
@@ -201,9 +203,18 @@ def _task_config(values: dict[str, Any], config: ModelConfig, folder: Path) -> T
             f"{folder}: a vocabulary of {config.vocab_size} is none of DNABERT's "
             f"({', '.join(map(str, sizes))})"
         )
-    labels = values.get("id2label") or {i: str(i) for i in range(int(values.get("num_labels", 2)))}
-    classes = tuple(str(labels[key]) for key in sorted(labels, key=int))
+    classes = _labels(values, folder)
     return TaskConfig.from_json({"k": sizes[config.vocab_size], "classes": list(classes)} | told)
+
+
+def _labels(values: dict[str, Any], folder: Path) -> tuple[str, ...]:
+    """The classes in Hugging Face's words."""
+    labels, n_labels = values.get("id2label"), values.get("num_labels", 2)
+    if not labels and isinstance(n_labels, int) and 0 < n_labels <= MAX_SIZE:
+        return tuple(map(str, range(n_labels)))
+    if isinstance(labels, dict) and all(str(key).isdecimal() for key in labels):
+        return tuple(str(labels[key]) for key in sorted(labels, key=int))
+    raise ModelError(f"{folder / CONFIG}: id2label does not name the classes 0, 1, ...")
 
 
 def _check_vocabulary(folder: Path, config: ModelConfig, task: TaskConfig) -> None:
@@ -215,18 +226,31 @@ def _check_vocabulary(folder: Path, config: ModelConfig, task: TaskConfig) -> No
             f"but {task.k}-mers make {tokenizer.vocab_size}"
         )
     path = folder / VOCABULARY
-    if path.is_file() and tuple(path.read_text("utf-8").split()) != tokenizer.vocabulary:
+    if path.is_file() and tuple(path.read_text("utf-8", "replace").split()) != tokenizer.vocabulary:
         raise ModelError(f"{path} is not the published DNABERT-{task.k} vocabulary")
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    """Return tensors by Hugging Face name, old spellings renamed."""
+def _read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
+    """Return tensors by Hugging Face name, old spellings renamed; enough for the network's sizes.
+
+    Sizes a file makes up must not cost the memory to build them.
+    """
     if (folder / WEIGHTS).is_file():
         weights = _read_safetensors(folder / WEIGHTS)
     elif (folder / LEGACY_WEIGHTS).is_file():
         weights = _read_legacy(folder / LEGACY_WEIGHTS)
     else:
         raise ModelError(f"{folder} has neither {WEIGHTS} nor {LEGACY_WEIGHTS}")
+    width, n_layers = config.hidden_size, config.num_hidden_layers
+    n_needed = n_layers * width**2
+    if config.arch == "bert":
+        n_needed += width * (2 * n_layers * config.intermediate_size + config.vocab_size)
+        n_needed += width * config.max_position_embeddings
+    n_there = sum(tensor.numel() for tensor in weights.values())
+    if n_there < n_needed:
+        raise ModelError(
+            f"{folder}: there are {n_there:,} weights, config.json says {n_needed:,} or more"
+        )
     return {_modern(name): tensor for name, tensor in weights.items()}
 
 
@@ -245,8 +269,9 @@ def _read_legacy(path: Path) -> dict[str, Tensor]:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path} holds more than weights and is refused") from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelError(f"{path} is broken: {error}", hint="copy or download it again") from error
+    except Exception as error:  # damaged pickles raise whatever they like
+        cause = str(error).partition(". ")[0] or type(error).__name__
+        raise ModelError(f"{path} is broken: {cause}", hint="copy or download it again") from error
     if not isinstance(values, Mapping):
         raise ModelError(f"{path} is not a table of weights")
     return {str(name): tensor for name, tensor in values.items() if isinstance(tensor, Tensor)}
@@ -270,24 +295,45 @@ def _to_hub(name: str) -> str:
 
 
 def _assign(
-    network: nn.Module, weights: dict[str, Tensor], folder: Path, optional: tuple[str, ...] = ()
+    network: nn.Module, weights: dict[str, Tensor], folder: Path, *, headless: bool = False
 ) -> None:
-    """Copy weights into a network; what the network lacks is left, what the file lacks is told."""
+    """Copy weights into a network: all it needs, and none it has no place for.
+
+    Args:
+        network: to fill.
+        weights: by Hugging Face name, `bert.` perhaps left out.
+        folder: for messages.
+        headless: heads in the file are ignored, and the pooler may be missing.
+    """
     if not any(name.startswith("bert.") for name in weights):
-        weights = {f"bert.{name}": tensor for name, tensor in weights.items()} | weights
+        weights = {
+            f"bert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name: one
+            for name, one in weights.items()
+        }
     for name, parameter in network.state_dict(keep_vars=True).items():
-        tensor = weights.get(_to_hub(name))
+        tensor = weights.pop(_to_hub(name), None)
+        if tensor is None and headless and name.startswith("encoder.pooler."):
+            continue
         if tensor is None:
-            if name.startswith(optional) and optional:
-                continue
             raise ModelError(f"{folder}: the weights lack {_to_hub(name)}")
         if tensor.shape != parameter.shape:
             raise ModelError(
                 f"{folder}: {_to_hub(name)} has shape {tuple(tensor.shape)}, "
                 f"config.json says {tuple(parameter.shape)}"
             )
+        if not tensor.isfinite().all():
+            raise ModelError(f"{folder}: {_to_hub(name)} holds values that are no numbers")
         with torch.no_grad():
             parameter.copy_(tensor)
+    # A layer, or another kind of head, that is left over means other answers than the original's.
+    ignored = ("bert.embeddings.position_ids", "cls.")
+    left = [name for name in weights if not name.startswith(ignored)]
+    left = [name for name in left if not headless or name.startswith("bert.")]
+    if left:
+        raise ModelError(
+            f"{folder}: the network of config.json has no place for {min(left)} "
+            f"({len(left)} such weights): it is of another kind, or has more layers"
+        )
 
 
 def _config_values(config: ModelConfig, task: TaskConfig, *, half: bool) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class Ensemble:
     """
 
     def __init__(self, models: Sequence[Model], compute: ComputeConfig) -> None:
+        for model in models:
+            if len(model.task.classes) < 2:
+                raise ModelError(f"{model.name} answers with a number, which is not supported yet")
         self.task = models[0].task
         for model in models[1:]:
             _check_agreement(models[0], model)

@@ -4,6 +4,7 @@ The loop itself is `loop.fit`; this file hands it what fine-tuning is made of.
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ Classifier = SequenceClassifier | ConvolutionalClassifier
 
 # The CNN every claim stands beside: three layers of 128 filters over single bases.
 _CNN: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 3}
+# Options a resumed run may change, because they decide nothing before its last step.
+_AFTER_TRAINING = (
+    "compute", "class_names", "background", "anchor", "stride", "half", "threshold_fpr",
+)  # fmt: skip
 # Tokens that go through the network at once in training; more only costs memory.
 _TOKENS_PER_PIECE = 16384
 
@@ -120,9 +125,16 @@ def train_classifier(
         metric="auprc",
         should_stop=should_stop,
     )
-    state = fit(trainer, settings, state_path=state_path, progress=progress)
+    run_key = _run_key(config, rows)
+    state = fit(trainer, settings, state_path=state_path, run_key=run_key, progress=progress)
     network.to("cpu").eval()
     return state
+
+
+def _run_key(config: FinetuneConfig, rows: LabelledRows) -> str:
+    """Checksum of what decides the steps of a run; a resumed one must agree in it."""
+    kept = {name: one for name, one in vars(config).items() if name not in _AFTER_TRAINING}
+    return hashlib.sha256(f"{sorted(kept.items())} {rows.checksum()}".encode()).hexdigest()
 
 
 def _settings(

@@ -86,6 +86,7 @@ def fit(
     settings: LoopSettings,
     *,
     state_path: Path | None = None,
+    run_key: str = "",
     progress: Progress = SILENT,
 ) -> LoopState:
     """Train, and leave the best weights in the network.
@@ -95,6 +96,7 @@ def fit(
         settings: how long and how.
         state_path: file of the resume state; read when it exists, written at every evaluation
             and when the run is stopped. `None`: nothing is kept.
+        run_key: kept in the state; a state with another one belongs to another run.
         progress: told of every step.
 
     Returns:
@@ -106,7 +108,7 @@ def fit(
     """
     state = LoopState()
     if state_path is not None and state_path.exists():
-        state = load_state(state_path, trainer)
+        state = load_state(state_path, trainer, run_key)
     n_steps = settings.epochs * settings.steps_per_epoch
     progress.start("training", n_steps, "steps", done=state.step)
     for batch in _remaining_batches(trainer, settings, state.step):
@@ -120,7 +122,7 @@ def fit(
         if is_due:
             _evaluate(trainer, state)
         if state_path is not None and (is_due or stopped):
-            save_state(state_path, trainer, state)
+            save_state(state_path, trainer, state, run_key)
         if stopped:
             raise Interrupted(f"stopped after step {state.step} of {n_steps}; --resume continues")
     progress.finish()
@@ -191,10 +193,11 @@ def _evaluate(trainer: Trainer, state: LoopState) -> None:
     logger.info("step %d: loss %.4f, %s", state.step, training_loss, shown)
 
 
-def save_state(path: Path, trainer: Trainer, state: LoopState) -> None:
+def save_state(path: Path, trainer: Trainer, state: LoopState, run_key: str = "") -> None:
     """Write the resume state, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {
+        "run_key": run_key,
         "loop": asdict(state),
         "network": trainer.network.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
@@ -205,11 +208,13 @@ def save_state(path: Path, trainer: Trainer, state: LoopState) -> None:
     try:
         torch.save(values, temporary)
         temporary.replace(path)
+    except RuntimeError as error:  # torch's word for a full disk
+        raise DnabertError(f"cannot write {path}: is the disk full?") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def load_state(path: Path, trainer: Trainer) -> LoopState:
+def load_state(path: Path, trainer: Trainer, run_key: str = "") -> LoopState:
     """Read a resume state into the objects of a run.
 
     Raises:
@@ -217,6 +222,16 @@ def load_state(path: Path, trainer: Trainer) -> LoopState:
     """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            f"{path} does not continue this run: it is damaged", hint="start again with --force"
+        ) from error
+    if values.get("run_key") != run_key:
+        raise ModelError(
+            f"{path} belongs to a run with other options or rows",
+            hint="--resume needs the options and files of the first start",
+        )
+    try:
         trainer.network.load_state_dict(values["network"])
         trainer.optimizer.load_state_dict(values["optimizer"])
         trainer.schedule.load_state_dict(values["schedule"])

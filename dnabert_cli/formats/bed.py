@@ -123,7 +123,7 @@ def _interval(path: str, line: int, cells: list[str]) -> Interval:
 
 def _coordinate(path: str, line: int, cell: str) -> int:
     text = cell.strip()
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise FormatError(
             path,
             f"coordinate {text!r} is not a whole number of 0 or more",

@@ -12,7 +12,7 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, cast
@@ -104,6 +104,17 @@ def sha256(path: str) -> str:
     """
     with _open_file(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def check_outputs(paths: Iterable[str | None], force: bool, inputs: Sequence[str] = ()) -> None:
+    """Check several outputs of one run, `None` where not asked for; they must differ."""
+    seen: set[Path | str] = set()
+    for path in filter(None, paths):
+        check_output(path, force, inputs)
+        place = path if path == "-" or _is_special(Path(path)) else Path(path).resolve()
+        if place in seen and place != os.devnull:
+            raise OptionsError(f"{path} is named for two outputs")
+        seen.add(place)
 
 
 def check_output(path: str, force: bool, inputs: Iterable[str] = ()) -> None:

@@ -3,6 +3,7 @@
 No file here holds dates, host names or run times: equal runs write equal files.
 """
 
+import io
 import json
 import math
 import re
@@ -104,8 +105,10 @@ def _cell(value: float) -> str:
 
 def save_arrays(path: str | Path, **arrays: npt.NDArray[Any]) -> None:
     """Write arrays under their names as `.npz`, whole or not at all; an old file is replaced."""
+    whole = io.BytesIO()  # zip looks back at what it wrote, which pipes and /dev/null cannot
+    np.savez(whole, **arrays)  # type: ignore[arg-type]  # numpy takes any name
     with open_output(str(path), force=True) as handle:
-        np.savez(handle.buffer, **arrays)  # type: ignore[arg-type]  # numpy takes any name
+        handle.buffer.write(whole.getbuffer())
 
 
 def write_manifest(

@@ -29,7 +29,7 @@ from dnabert_cli.records import STRANDS, Example, Interval
 COLUMNS = ("sequence", "label", "name", "chrom", "start", "end", "strand", "group", "locus")
 MISSING = "."
 
-_LOCUS = re.compile(r"(\S+):(\d+)-(\d+)")
+_LOCUS = re.compile(r"(\S+):([0-9]{1,18})-([0-9]{1,18})")
 _UNSAFE = re.compile(r"[\t\r\n]+")
 _N_SHOWN = 60  # letters of the columns found
 
@@ -58,6 +58,11 @@ def read_examples(
     heading = next(rows, None)
     if heading is None:
         raise FormatError(path, "is empty", hint="a table of sequences is needed")
+    if any(_is_kmers(cell) for cell in heading[1]):
+        raise FormatError(
+            path, "the first line names the columns, but it holds k-mers", line=heading[0],
+            hint="put a line `sequence<TAB>label` above it",
+        )  # fmt: skip
     first = list(islice(rows, 1))
     table = _table(path, heading[1], first[0][1] if first else [])
     examples = (table.example(line, cells) for line, cells in chain(first, rows))
@@ -167,6 +172,8 @@ class _Table:
         text = found["sequence"]
         if self.has_kmers:
             text = _from_kmers(self.path, line, text)
+        elif _is_kmers(text):
+            raise FormatError(self.path, "k-mers, but the first row has none", line=line)
         return clean_sequence(self.path, text.encode(), "column 'sequence'", line)
 
     def _place(
@@ -283,7 +290,8 @@ def _is_bed(first: bytes) -> bool:
     """Tell BED from a table by its first row; a file of comments alone counts as BED."""
     for line in first.decode("utf-8", "replace").splitlines():
         cells = line.split("\t")
-        if "sequence" in (cell.removeprefix("#").strip().lower() for cell in cells):
+        names = {cell.removeprefix("#").strip().lower() for cell in cells}
+        if "sequence" in names or names >= {"chrom", "start", "end", "label"}:
             return False
         if line.strip() and not line.startswith(("#", "track", "browser")):
             return len(cells) >= 3 and cells[1].strip().isdigit() and cells[2].strip().isdigit()

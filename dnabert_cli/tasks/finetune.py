@@ -4,11 +4,13 @@ Reads like this: read and split the rows, check them, train, choose the threshol
 development part, report on the test part, write the folder.
 """
 
+import errno
 import logging
 import math
-import shutil
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from dnabert_cli.core.ensemble import score_sequences
 from dnabert_cli.core.finetuning import Classifier, build_classifier, train_classifier
 from dnabert_cli.core.hub import find_folder
 from dnabert_cli.core.infer import Predictor
-from dnabert_cli.errors import DataError, OptionsError
+from dnabert_cli.errors import DataError, DnabertError, OptionsError
 from dnabert_cli.formats import reports
 from dnabert_cli.formats.files import sha256
 from dnabert_cli.progress import SILENT, Progress
@@ -99,16 +101,21 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset) if base is None and config.arch == "bert" else {}
     data = read_split_rows(inputs, config, run.genome)
-    tests = {
-        Path(path).name: read_test_rows(path, data.label_names, run.genome) for path in run.tests
-    }
+    tests = _read_tests(run, data)
     network, tokenizer = build_classifier(config, len(data.label_names), base, preset)
-    _check_lengths(data, tokenizer, network.config)
+    for rows in (data, *tests.values()):
+        _check_lengths(rows, tokenizer, network.config)
     task = _task(data, config, tokenizer)
 
     def evaluate(current: Classifier) -> dict[str, float]:
-        return _scores(data, DEV, _predict(current, task, config, data.part(DEV)[0]))
+        probabilities = _predict(current, task, config, data.part(DEV)[0])
+        if np.isnan(probabilities).any():
+            raise DnabertError("the network answers NaN", hint="lower --learning-rate")
+        return _scores(data, DEV, probabilities)
 
+    called = ", ".join(task.classes[i] for i in task.called_classes)
+    logger.info("scans will call: %s; background: %s", called, task.classes[task.background_index])
+    _prepare_output(run, state_path)
     state = train_classifier(
         network,
         LabelledRows(*data.part(TRAIN), tokenizer),
@@ -122,8 +129,21 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
     figures = {"best_step": state.best_step} | _figures(network, task, config, data, tests)
     save_model(run.output, network, task, half=config.half)
     _write_reports(run.output, config, inputs, figures, state.history)
-    shutil.rmtree(run.output / RESUME_FOLDER)
+    state_path.unlink()
+    with suppress(OSError):  # files of others may lie there
+        state_path.parent.rmdir()
     return FinetuneResult(run.output, figures)
+
+
+def _read_tests(run: Run, data: LabelledData) -> dict[str, LabelledData]:
+    """The rows of every `--test` file by its name, which is how `metrics.json` keeps them."""
+    names = [Path(path).name for path in run.tests]
+    if len(set(names)) < len(names):
+        raise OptionsError("two --test files have the same name; figures are kept by name")
+    return {
+        name: read_test_rows(path, data.label_names, run.genome)
+        for name, path in zip(names, run.tests, strict=True)
+    }
 
 
 def _check_output(run: Run, state_path: Path) -> None:
@@ -135,7 +155,18 @@ def _check_output(run: Run, state_path: Path) -> None:
         return
     if any(run.output.iterdir()) and not run.force:
         raise OptionsError(f"{run.output} is not empty: --resume continues, --force overwrites")
-    state_path.unlink(missing_ok=True)
+
+
+def _prepare_output(run: Run, state_path: Path) -> None:
+    """The last step before the long part: nothing was touched while anything could be wrong."""
+    if not run.resume:
+        state_path.unlink(missing_ok=True)
+    try:
+        state_path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(state_path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DataError(f"cannot write to {run.output}: {error.strerror}") from error
 
 
 def _check_lengths(data: LabelledData, tokenizer: Tokenizer, model: ModelConfig) -> None:
@@ -197,7 +228,9 @@ def _threshold(
     sequences, labels = data.part(DEV)
     if len(data.label_names) > 2:
         return 0.5
-    scores = _predict(network, task, config, sequences)[:, 1]
+    called = task.called_classes[0]
+    scores = _predict(network, task, config, sequences)[:, called]
+    labels = (labels == called).astype(np.int64)
     if config.threshold_fpr is not None:
         # the best rows may all be negatives with probability 1: then nothing is called below it
         return min(1.0, metrics.threshold_at_fpr(labels, scores, config.threshold_fpr))

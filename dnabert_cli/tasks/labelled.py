@@ -1,6 +1,7 @@
 """Labelled rows for training and testing: read, check, number the classes, split."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 TRAIN, DEV, TEST = range(3)
 PART_NAMES = ("train", "dev", "test")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 # Labels given to the rows of two files without labels: the first file holds the positives.
 POSITIVE, NEGATIVE = "1", "0"
 
@@ -108,8 +110,8 @@ def _read_inputs(inputs: Sequence[str], genome: str | None) -> list[Example]:
 def _label_names(examples: Sequence[Example]) -> tuple[str, ...]:
     """The labels in order: by number when all are numbers, else by alphabet."""
     names = {str(example.label) for example in examples}
-    if all(name.lstrip("-").isdigit() for name in names):
-        return tuple(sorted(names, key=int))
+    if all(_NUMBER.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))  # "1" and "01" differ
     return tuple(sorted(names))
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from dnabert_cli.config import PredictConfig
+from dnabert_cli.config import PredictConfig, ScanConfig
 from dnabert_cli.core.checkpoint import Model, load_models
 from dnabert_cli.core.ensemble import Ensemble
 from dnabert_cli.errors import DataError
@@ -20,7 +20,7 @@ from dnabert_cli.formats.reports import save_arrays
 from dnabert_cli.formats.tables import read_sequences
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Example
-from dnabert_cli.sequence.windows import tile
+from dnabert_cli.sequence.windows import n_unknown, tile
 
 logger = logging.getLogger(__name__)
 
@@ -186,10 +186,12 @@ class _TiledPredictor:
         n_bases = len(example.sequence)
         if n_bases <= self.window:
             return [example]
-        return [
-            _window(example, int(start), self.window)
-            for start in tile(n_bases, self.window, self.stride)
-        ]
+        starts = tile(n_bases, self.window, self.stride)
+        n_allowed = ScanConfig.max_unknown * self.window
+        readable = n_unknown(example.sequence, starts, self.window) <= n_allowed
+        # as `scan` does: what a model says of N must not outvote what it says of bases
+        kept = starts[readable] if readable.any() else starts
+        return [_window(example, int(start), self.window) for start in kept]
 
     def _combine(
         self,

@@ -22,7 +22,7 @@ from dnabert_cli.formats.fasta import read_fasta
 from dnabert_cli.formats.indexed_fasta import fetch_regions, n_bases_of
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Call, Interval, SequenceRecord
-from dnabert_cli.sequence.windows import Starts, candidate_starts, n_unknown, tile
+from dnabert_cli.sequence.windows import Starts, candidate_starts, n_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class ScanCounts:
     n_windows: int = 0
     n_skipped_unknown: int = 0
     n_too_short: int = 0
+    n_below_window: int = 0
 
     def to_json(self) -> dict[str, int]:
         """Return the counts for a manifest."""
@@ -54,6 +55,8 @@ class ScanCounts:
         text += f"{self.n_windows:,} windows"
         if self.n_skipped_unknown:
             text += f"; {self.n_skipped_unknown:,} windows with too many N skipped"
+        if self.n_below_window:
+            text += f"; {self.n_below_window:,} shorter than the window read as they are"
         if self.n_too_short:
             text += f"; {self.n_too_short} sequences shorter than a k-mer skipped"
         return text
@@ -194,6 +197,7 @@ class _Scanner:
                 if len(record.sequence) < self.ensemble.k:
                     self.counts.n_too_short += 1
                     continue
+                self.counts.n_below_window += len(record.sequence) < self.window
                 yield record
             self.progress.finish()
         if self.counts.n_records == 0:
@@ -203,12 +207,15 @@ class _Scanner:
         """Cut a record into units; stretches of nothing but N cost a count of letters."""
         n_bases = len(record.sequence)
         window = min(self.window, n_bases)
-        starts = tile(n_bases, window, self.stride)
+        flush = n_bases - window
         record_start = self.counts.n_bases - n_bases
         for first in range(0, n_bases - window + 1, UNIT_BASES):
             last = min(first + UNIT_BASES, n_bases - window + 1)
             end = last + window - 1
-            grid = starts[np.searchsorted(starts, first) : np.searchsorted(starts, last)]
+            # of this unit only: the grid of a chromosome at stride 1 takes gigabytes
+            grid = np.arange(-(-first // self.stride) * self.stride, last, self.stride)
+            if last > flush and flush % self.stride:
+                grid = np.append(grid, flush)
             n_n = record.sequence.count("N", first, end) + record.sequence.count("n", first, end)
             if n_n == end - first and self.max_unknown < 1:
                 n_windows = len(grid) if self.task.candidates is None else 0

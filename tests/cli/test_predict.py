@@ -80,6 +80,17 @@ def test_a_sequence_too_short_keeps_its_row(dnabert, tiny_model):
     assert "1 shorter than a k-mer have no prediction" in result.err
 
 
+def test_one_file_for_two_outputs_is_refused(dnabert, tiny_model, tmp_path):
+    out = tmp_path / "out"
+
+    result = dnabert(
+        "predict", "-", "--model", tiny_model, "-o", out, "--embeddings", out, stdin=">a\nACGT\n"
+    )
+
+    assert (result.code, out.exists()) == (2, False)
+    assert "is named for two outputs" in result.err
+
+
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [

@@ -182,6 +182,37 @@ def test_a_window_can_be_added_to_a_folder_that_tells_nothing_else(tmp_path):
     assert (task.k, task.classes, task.window) == (3, ("other", "promoter"), 30)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": 1_000_000},
+        {"num_hidden_layers": 100_000},
+        {"hidden_size": "32"},
+        {"num_hidden_layers": -1},
+        {"dnabert": {"k": 3, "classes": ["a", "a"]}},
+        {"dnabert": {"k": 3, "classes": ["a", "b\tc"]}},
+        {"dnabert": {"k": 3, "classes": ["a", "b"], "threshold": float("nan")}},
+        {"dnabert": {"k": 3, "classes": ["a", "b"], "window": 30, "anchor": 30}},
+        {"dnabert": {"k": 3, "classes": ["a", "b"], "calibration": 0}},
+    ],
+)
+def test_a_hostile_config_costs_neither_memory_nor_a_traceback(tmp_path, changes):
+    save_bert(tmp_path, TASK)
+    change_config(tmp_path, **changes)
+
+    with pytest.raises(ModelError):
+        load_model(tmp_path)
+
+
+def test_weights_without_a_place_are_refused(tmp_path):
+    """A folder with a recurrent head used to answer without it."""
+    save_bert(tmp_path, TASK)
+    change_config(tmp_path, num_hidden_layers=1)
+
+    with pytest.raises(ModelError, match=r"bert\.encoder\.layer\.1"):
+        load_model(tmp_path)
+
+
 def test_keys_of_later_versions_are_ignored(tmp_path):
     save_bert(tmp_path, TASK)
     change_config(tmp_path, dnabert=TASK.to_json() | {"invented_later": 1})

@@ -8,7 +8,7 @@ import pytest
 
 from dnabert_cli.config import ComputeConfig, FinetuneConfig, PredictConfig, TaskConfig
 from dnabert_cli.core.checkpoint import load_model
-from dnabert_cli.errors import DataError, Interrupted, OptionsError
+from dnabert_cli.errors import DataError, DnabertError, Interrupted, ModelError, OptionsError
 from dnabert_cli.tasks.finetune import Run, finetune
 from dnabert_cli.tasks.predict import predict
 from tests.toys import save_bert
@@ -214,3 +214,53 @@ def test_class_names_must_match_the_labels(tmp_path, base):
             config(base=base, class_names=("a", "b", "c")),
             Run(tmp_path / "out"),
         )
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"learning_rate": 1e-4}, {"epochs": 3}])
+def test_resume_with_other_options_is_refused(tmp_path, base, change):
+    """It used to go on, and rows of the training part became rows of the test part."""
+    rows = table(tmp_path / "rows.tsv")
+    n_asked = iter(range(100))
+    stop = Run(tmp_path / "out", should_stop=lambda: next(n_asked) == 2)
+    with pytest.raises(Interrupted):
+        finetune([rows], config(base=base, epochs=2), stop)
+
+    with pytest.raises(ModelError, match="belongs to a run with other options or rows"):
+        finetune(
+            [rows], config(base=base, **{"epochs": 2} | change), Run(tmp_path / "out", resume=True)
+        )
+
+
+def test_force_keeps_what_a_mistyped_input_would_have_cost(tmp_path, base):
+    """The resume state used to be deleted before the inputs were looked at."""
+    state = tmp_path / "out" / "resume" / "state.pt"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"precious")
+
+    with pytest.raises(DnabertError, match="no such file"):
+        finetune([str(tmp_path / "typo.tsv")], config(base=base), Run(state.parents[1], force=True))
+    assert state.read_bytes() == b"precious"
+
+
+def test_test_rows_are_checked_before_training(tmp_path, base):
+    """Too long ones used to be found after the training, and the model was lost."""
+    rows = table(tmp_path / "rows.tsv")
+    (tmp_path / "long.tsv").write_text("sequence\tlabel\n" + "A" * 600 + "\t1\n")
+
+    with pytest.raises(DataError, match="longer than the"):
+        finetune(
+            [rows], config(base=base), Run(tmp_path / "out", tests=[str(tmp_path / "long.tsv")])
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_threshold_is_that_of_the_class_a_scan_calls(tmp_path, base):
+    """With the second class as background it used to be chosen on the wrong column."""
+    rows = table(tmp_path / "rows.tsv", label=lambda y: "none" if y else "enhancer")
+
+    result = finetune([rows], config(base=base, background="none"), Run(tmp_path / "out"))
+
+    rows_read = list(predict(rows, [str(result.folder)], PredictConfig(compute=COMPUTE)).rows)
+    called = [row.probabilities[0] >= result.figures["threshold"] for row in rows_read]
+    truth = [row.example.label == "enhancer" for row in rows_read]
+    assert np.mean(np.equal(called, truth)) > 0.9

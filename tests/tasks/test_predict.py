@@ -94,6 +94,17 @@ def test_windows_of_a_bed_interval_have_genome_coordinates(tmp_path, tiny_model,
         assert row.example.sequence == read
 
 
+def test_windows_of_n_have_no_say(tmp_path, tiny_model):
+    """A stretch of N used to win when the model liked it best."""
+    text = LONG[:40] + "N" * 60 + LONG[40:80]
+    (tmp_path / "in.fa").write_text(f">a\n{text}\n")
+
+    rows = run(tmp_path / "in.fa", tiny_model, config(aggregate="windows", stride=5))
+
+    assert all(row.example.sequence.count("N") <= 3 for row in rows)
+    assert len(rows) > 4
+
+
 def test_chunks_do_not_change_the_answer(fasta, tiny_model, monkeypatch):
     whole = run(fasta, tiny_model)
     monkeypatch.setattr(module, "CHUNK_ROWS", 1)
