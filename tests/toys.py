@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from dnabert_cli.config import ModelConfig, TaskConfig
 from dnabert_cli.core.checkpoint import save_model
@@ -36,18 +35,3 @@ def save_bert(folder: Path, task: TaskConfig, *, seed: int = 0, **changes) -> Pa
     )
     save_model(folder, network, task)
     return folder
-
-
-class FirstTokenIsHigh(nn.Module):
-    """Logits (0, 8) when the first k-mer has a high id, else (0, -8): separable by hand."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def forward(self, ids, attention_mask=None):
-        high = torch.where(ids[:, 1] > self.config.vocab_size // 2, 8.0, -8.0)
-        return torch.stack((torch.zeros_like(high), high), dim=1)
-
-    def embed(self, ids, attention_mask=None):
-        return ids[..., None].float()

@@ -16,17 +16,27 @@ from dnabert_cli.sequence.kmers import Ids, Tokenizer, digits
 Starts = npt.NDArray[np.int64]
 
 
-def tile(n_bases: int, window: int, stride: int) -> Starts:
+def tile(n_bases: int, window: int, stride: int, first: int = 0, last: int | None = None) -> Starts:
     """Return the starts of the windows that tile a sequence.
 
     They lie `stride` apart from 0; the last one ends flush with the sequence. A sequence shorter
     than `window` is one window (of its own length), an empty one none.
+
+    Args:
+        n_bases: length of the sequence.
+        window: bases per window.
+        stride: bases between windows.
+        first: leave out windows that start before this base; the grid stays that of the sequence.
+        last: leave out windows that start at this base or later; `None` leaves out none.
     """
     if n_bases == 0:
         return np.empty(0, dtype=np.int64)
     flush = max(n_bases - window, 0)
-    starts = np.arange(0, flush + 1, stride, dtype=np.int64)
-    return starts if starts[-1] == flush else np.append(starts, flush)
+    last = flush + 1 if last is None else min(last, flush + 1)
+    on_grid = -(-first // stride) * stride
+    starts = np.arange(on_grid, last, stride, dtype=np.int64)
+    is_flush_missing = first <= flush < last and flush % stride != 0
+    return np.append(starts, flush) if is_flush_missing else starts
 
 
 def candidate_starts(

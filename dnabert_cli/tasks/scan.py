@@ -22,7 +22,7 @@ from dnabert_cli.formats.fasta import read_fasta
 from dnabert_cli.formats.indexed_fasta import fetch_regions, n_bases_of
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Call, Interval, SequenceRecord
-from dnabert_cli.sequence.windows import Starts, candidate_starts, n_unknown
+from dnabert_cli.sequence.windows import Starts, candidate_starts, n_unknown, tile
 
 logger = logging.getLogger(__name__)
 
@@ -207,15 +207,12 @@ class _Scanner:
         """Cut a record into units; stretches of nothing but N cost a count of letters."""
         n_bases = len(record.sequence)
         window = min(self.window, n_bases)
-        flush = n_bases - window
         record_start = self.counts.n_bases - n_bases
         for first in range(0, n_bases - window + 1, UNIT_BASES):
             last = min(first + UNIT_BASES, n_bases - window + 1)
             end = last + window - 1
             # of this unit only: the grid of a chromosome at stride 1 takes gigabytes
-            grid = np.arange(-(-first // self.stride) * self.stride, last, self.stride)
-            if last > flush and flush % self.stride:
-                grid = np.append(grid, flush)
+            grid = tile(n_bases, window, self.stride, first, last)
             n_n = record.sequence.count("N", first, end) + record.sequence.count("n", first, end)
             if n_n == end - first and self.max_unknown < 1:
                 n_windows = len(grid) if self.task.candidates is None else 0

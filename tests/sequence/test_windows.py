@@ -179,3 +179,15 @@ def test_stitched_score_equals_the_mean_base_by_base(rows, window):
 
 def test_no_windows_stitch_to_no_scores():
     assert np.isnan(stitch(np.empty(0, dtype=np.int64), np.empty(0), 4, 5)).all()
+
+
+@given(
+    n_bases=st.integers(0, 60),
+    window=st.integers(1, 20),
+    stride=st.integers(1, 9),
+    cut=st.integers(1, 25),
+)
+def test_tiling_in_parts_gives_the_same_windows_once(n_bases, window, stride, cut):
+    parts = [tile(n_bases, window, stride, first, first + cut) for first in range(0, 61, cut)]
+
+    assert np.concatenate(parts).tolist() == tile(n_bases, window, stride).tolist()
