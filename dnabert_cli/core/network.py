@@ -155,6 +155,44 @@ class SequenceClassifier(nn.Module):
         return hidden
 
 
+class MaskedLanguageModel(nn.Module):
+    """The head of pre-training, as Hugging Face's `BertForMaskedLM`.
+
+    The decoder is the table of token vectors itself, with a bias of its own. The pooler belongs to
+    the folder but is not trained here.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.encoder.pooler.requires_grad_(False)
+        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(
+        self, ids: Tensor, attention_mask: Tensor | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        """Return logits over the vocabulary, where they are asked for.
+
+        Args:
+            ids: `[B, T]`.
+            attention_mask: `[B, T]`, 1 where tokens are real; `None` when all are.
+            positions: `[M]`, indices into the B x T tokens, row after row; `None`: all of them.
+
+        Returns:
+            `[M, V]`; `[B * T, V]` without positions. The head costs as much per position as a
+            layer, so that leaving the others out pays.
+        """
+        hidden = self.encoder(ids, attention_mask).flatten(0, 1)
+        if positions is not None:
+            hidden = hidden[positions]
+        hidden = self.norm(F.gelu(self.transform(hidden)))
+        logits: Tensor = F.linear(hidden, self.encoder.embeddings.tokens.weight, self.bias)
+        return logits
+
+
 def mean_over_tokens(hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
     """Return the mean `[B, D]` over the k-mers of `hidden [B, T, D]`, [CLS] and [SEP] left out.
 
