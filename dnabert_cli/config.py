@@ -15,7 +15,13 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 STRAND_CHOICES = ("both", "+", "-")
 AGGREGATES = ("max", "mean", "windows")
 POOLINGS = ("cls", "mean")
-ARCHITECTURES = ("bert", "cnn")
+ARCHITECTURES = ("bert", "cnn", "cnn-lstm", "cnn-gru")
+# What a model answers: one of the classes, any number of them, a number, or an answer per base.
+HEADS = ("class", "multi-label", "regression", "token")
+CLASS_WEIGHTS = ("none", "balanced")
+SPLITS = ("auto", "chromosome", "similarity")
+# How a model joins the chunks of a sequence longer than BERT reads (DNABERT-XL).
+LONG_CHOICES = ("lstm", "gru", "concat", "mean")
 MAX_SIZE = 1 << 17  # of anything a model folder counts: more is a damaged or hostile file
 
 
@@ -23,8 +29,8 @@ MAX_SIZE = 1 << 17  # of anything a model folder counts: more is a damaged or ho
 class ModelConfig:
     """The encoder, in the field names of Hugging Face's `BertConfig`.
 
-    `arch = "cnn"` is the baseline of `core/baselines.py`; of the sizes it uses `hidden_size`
-    (filters), `num_hidden_layers` and `vocab_size` only.
+    `arch` other than `bert` is a baseline of `core/baselines.py`; of the sizes these use
+    `hidden_size` (filters), `num_hidden_layers` and `vocab_size` only.
     """
 
     vocab_size: int
@@ -40,6 +46,10 @@ class ModelConfig:
     initializer_range: float = 0.02
     hidden_act: str = "gelu"
     arch: str = "bert"
+    long: str | None = None  # of LONG_CHOICES; None: one chunk, as BERT
+    chunks: int = 1  # of max_position_embeddings tokens each, when `long`
+    rnn_layers: int = 2  # of `long` lstm and gru
+    rnn_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot be built."""
@@ -47,20 +57,24 @@ class ModelConfig:
             raise ModelError(f"architecture {self.arch!r} is unknown; known: {ARCHITECTURES}")
         for name in _SIZES:
             _check_number(name, getattr(self, name), whole=True, low=1, high=MAX_SIZE)
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps"):
+        for name in (
+            "hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "rnn_dropout",
+        ):  # fmt: skip
             _check_number(name, getattr(self, name), low=0, high=1)
         if self.arch == "bert" and self.hidden_size % self.num_attention_heads:
             raise ModelError(
                 f"hidden_size {self.hidden_size} is not a multiple of "
                 f"num_attention_heads {self.num_attention_heads}"
             )
+        if self.long is not None and (self.long not in LONG_CHOICES or self.arch != "bert"):
+            raise ModelError(f"a {self.arch} cannot join chunks by {self.long!r}")
         if self.hidden_act != "gelu":
             raise ModelError(f"hidden_act {self.hidden_act!r} is not supported, only 'gelu'")
 
 
 _SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-    "intermediate_size", "max_position_embeddings", "type_vocab_size",
+    "intermediate_size", "max_position_embeddings", "type_vocab_size", "chunks", "rnn_layers",
 )  # fmt: skip
 
 
@@ -83,6 +97,7 @@ class TaskConfig:
 
     k: int  # k-mer size; 1 for the CNN baseline, which reads single bases
     classes: tuple[str, ...]  # one per logit, in order
+    head: str = "class"
     token_stride: int = 1  # bases from one k-mer to the next
     window: int | None = None  # bases the model was trained on; None: any length
     anchor: int | None = None  # base of the window a call points at, on its strand
@@ -109,6 +124,8 @@ class TaskConfig:
         if self.anchor is not None:
             last = MAX_SIZE if self.window is None else self.window - 1
             _check_number("anchor", self.anchor, whole=True, low=0, high=last)
+        if self.head not in HEADS:
+            raise ModelError(f"head {self.head!r} is unknown; known: {', '.join(HEADS)}")
         if self.pooling not in POOLINGS or self.precision not in PRECISIONS:
             raise ModelError(f"pooling {self.pooling!r} or precision {self.precision!r} is unknown")
         self._check_classes()
@@ -229,6 +246,9 @@ class PredictConfig:
             raise OptionsError("--stride must be at least 1")
 
 
+_COUNTS = ("seeds", "epochs", "batch_size", "evaluations_per_epoch", "patience", "stride")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
     """`dnabert finetune`. Published values: Ji et al. 2021 and the original's README."""
@@ -236,6 +256,10 @@ class FinetuneConfig:
     arch: str = "bert"
     base: str | None = None  # model to start from; None: random weights of `preset`
     preset: str = "dnabert-6-compact"  # architecture when there is no base
+    head: str = "class"
+    labels: str | None = None  # BED or bedGraph: the label of each base, for head `token`
+    window: int | None = None  # bases that regions are cut into, for head `token`; None: 300
+    long: str | None = None  # how chunks of long sequences are joined; None: one chunk
     token_stride: int | None = None  # None: as the base says, else 1
     pooling: str = "cls"
     epochs: int = 5
@@ -247,26 +271,33 @@ class FinetuneConfig:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     label_smoothing: float = 0.0
+    class_weights: str = "none"  # balanced: rare classes count as much as frequent ones
+    metric: str | None = None  # decides on the best weights; None: the first of the head
+    split: str = "auto"  # by chromosome where rows have coordinates, else by shared 50-mers
     dev_fraction: float = 0.1  # for early stopping and the threshold
     test_fraction: float = 0.1  # reported once, at the end
     evaluations_per_epoch: int = 2
-    patience: int = 4  # evaluations without a better development AUPRC before stopping
+    patience: int = 4  # evaluations without a better metric before stopping
     threshold_fpr: float | None = None  # share of dev negatives called; None: best MCC
     stride: int = 50  # of later scans
     anchor: int | None = None  # of later calls; None: the middle of the window
     class_names: tuple[str, ...] | None = None  # in the order of the labels; None: the labels
     background: str | None = None  # the class that scans never call; None: the first
     half: bool = False  # store the weights in half precision
+    compile: bool = False  # torch.compile
+    checkpoint_activations: bool = False  # compute them twice and keep few: less memory
     seed: int = 0
+    seeds: int = 1  # runs, of seed, seed + 1, ...
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
     def __post_init__(self) -> None:
         """Refuse values that could not train."""
         if self.arch not in ARCHITECTURES:
             raise OptionsError(f"--arch {self.arch} is unknown; known: {ARCHITECTURES}")
-        if self.arch == "cnn" and self.base is not None:
-            raise OptionsError("--arch cnn has no pre-trained base; leave --base out")
-        for name in ("epochs", "batch_size", "evaluations_per_epoch", "patience", "stride"):
+        if self.arch != "bert" and (self.base is not None or self.long is not None):
+            raise OptionsError(f"--arch {self.arch} has no --base and no --long; leave them out")
+        self._check_choices()
+        for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise OptionsError(f"--{name.replace('_', '-')} must be at least 1")
         for name in ("dev_fraction", "test_fraction"):
@@ -274,11 +305,27 @@ class FinetuneConfig:
                 raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 0.5)")
         if self.dev_fraction == 0:
             raise OptionsError("--dev-fraction must be above 0: early stopping needs it")
-        if self.compute.precision == "fp16":
-            raise OptionsError("--precision fp16 is for prediction; train with bf16 or fp32")
         if not 0 < self.learning_rate < math.inf:
             raise OptionsError("--learning-rate must be above 0")
         self._check_training()
+
+    def _check_choices(self) -> None:
+        for name, known in (
+            ("head", HEADS),
+            ("class_weights", CLASS_WEIGHTS),
+            ("split", SPLITS),
+            ("long", (None, *LONG_CHOICES)),
+        ):
+            if getattr(self, name) not in known:
+                shown = ", ".join(filter(None, known))
+                option = name.replace("_", "-")
+                raise OptionsError(f"--{option} {getattr(self, name)} is unknown; known: {shown}")
+        if self.head != "token" and (self.labels is not None or self.window is not None):
+            raise OptionsError("--labels and --window belong to --head token")
+        if self.head == "token" and self.labels is None:
+            raise OptionsError("--head token needs --labels: a BED or bedGraph file")
+        if self.head == "token" and (self.arch != "bert" or self.long is not None):
+            raise OptionsError("--head token is for --arch bert without --long")
 
     def _check_training(self) -> None:
         shares = ("warmup", "hidden_dropout", "attention_dropout", "label_smoothing")
