@@ -76,6 +76,11 @@ def n_threads(requested: int | None) -> int:
     return os.cpu_count() or 1
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether torch could not allocate, on a GPU or (a plain error there) on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and torch (all devices)."""
     random.seed(seed)

@@ -6,19 +6,24 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def build_optimizer(
-    network: nn.Module, *, learning_rate: float, weight_decay: float
+    network: nn.Module,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
 ) -> torch.optim.AdamW:
     """Return AdamW; biases and layer norms are not decayed (Ji et al. 2021, after BERT)."""
     decayed: list[nn.Parameter] = []
     kept: list[nn.Parameter] = []
-    for parameter in network.parameters():
+    for parameter in (one for one in network.parameters() if one.requires_grad):
         # matrices have two dimensions; biases and the weights of norms have one
         (decayed if parameter.dim() > 1 else kept).append(parameter)
     groups = [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": kept, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=learning_rate, eps=1e-8, fused=True)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, eps=eps, fused=True)
 
 
 def build_schedule(
