@@ -16,6 +16,7 @@ from dnabert_cli import __version__
 from dnabert_cli.cli import console
 from dnabert_cli.cli.finetune import finetune
 from dnabert_cli.cli.predict import predict
+from dnabert_cli.cli.pretrain import pretrain
 from dnabert_cli.cli.scan import scan
 from dnabert_cli.errors import (
     EXIT_BUG,
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.command(name="scan")(scan)
 app.command(name="predict")(predict)
 app.command(name="finetune")(finetune)
+app.command(name="pretrain")(pretrain)
 
 
 def _show_version(asked: bool) -> None:

@@ -39,6 +39,8 @@ def configure(verbosity: int = NORMAL) -> Progress:
     """
     global _active  # noqa: PLW0603  `stop` must find the bar wherever an error comes from
     stop()
+    if os.environ.get("RANK", "0") != "0":  # as torchrun sets it: one process speaks for all
+        verbosity = QUIET
     logger = logging.getLogger("dnabert_cli")
     logger.handlers = [_Handler()]
     logger.setLevel(_LEVELS[verbosity])

@@ -177,6 +177,22 @@ Config = Annotated[
         help="Options from a file, by name (batch_tokens = 1024); flags win over it.",
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the run that lies in the output folder.")
+]
+LogTsv = Annotated[
+    Path | None,
+    typer.Option("--log-tsv", metavar="FILE", help="Write loss, learning rate and speed as TSV."),
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Let torch.compile make the network faster (GPU).")
+]
+CheckpointActivations = Annotated[
+    bool,
+    typer.Option(
+        "--checkpoint-activations", help="Compute layers twice and need less memory for it."
+    ),
+]
 Manifest = Annotated[
     str | None,
     typer.Option(

@@ -1,0 +1,21 @@
+"""Being asked to stop: the signals clusters send before they take a machine away."""
+
+import signal
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopRequest:
+    """Remembers that the process was asked to end, so that a training loop can save first."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in _STOP_SIGNALS:
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002  as `signal` calls it
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Tell whether a signal has come."""
+        return self._asked

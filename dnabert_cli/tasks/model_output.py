@@ -1,0 +1,52 @@
+"""The folder a training run writes: checked before the long part, and never overwritten unasked."""
+
+import errno
+import os
+from pathlib import Path
+
+from dnabert_cli.core.states import states
+from dnabert_cli.errors import DataError, OptionsError
+
+RESUME_FOLDER = "resume"
+
+
+def check_output(folder: Path, *, force: bool, resume: bool) -> None:
+    """Refuse a folder that holds something else, or no run to resume.
+
+    Raises:
+        OptionsError: the folder is a file, is not empty, or `resume` finds nothing to go on with.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OptionsError(f"{folder} is a file; -o names the model folder to write")
+    if resume and not states(folder / RESUME_FOLDER):
+        raise OptionsError(f"{folder} holds no unfinished run; leave --resume out")
+    if resume or not folder.exists():
+        return
+    if any(folder.iterdir()) and not force:
+        raise OptionsError(f"{folder} is not empty: --resume continues, --force overwrites")
+
+
+def prepare_output(folder: Path, *, resume: bool) -> None:
+    """Make the folder; states of an earlier run go away unless it is resumed.
+
+    The last step before the long part: nothing was touched while anything could be wrong.
+
+    Raises:
+        DataError: the folder cannot be written to.
+    """
+    kept = folder / RESUME_FOLDER
+    if not resume:
+        for state in states(kept):
+            state.unlink()
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        if not os.access(kept, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DataError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def saved_step(folder: Path) -> int:
+    """Return the step of the newest state in the folder of a run, 0 without one."""
+    found = states(folder / RESUME_FOLDER)
+    return int(found[0].stem.partition("-")[2]) if found else 0
