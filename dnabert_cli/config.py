@@ -96,8 +96,8 @@ class TaskConfig:
     """
 
     k: int  # k-mer size; 1 for the CNN baseline, which reads single bases
-    classes: tuple[str, ...]  # one per logit, in order
-    head: str = "class"
+    classes: tuple[str, ...]  # one per output, in order; none before fine-tuning
+    head: str = "class"  # of HEADS: what the outputs are
     token_stride: int = 1  # bases from one k-mer to the next
     window: int | None = None  # bases the model was trained on; None: any length
     anchor: int | None = None  # base of the window a call points at, on its strand
@@ -105,7 +105,8 @@ class TaskConfig:
     # (letters, offset from the anchor) of which one must stand in the window; None: every stride
     candidates: tuple[tuple[str, int], ...] | None = None
     offsets: tuple[int, ...] | None = None  # where `variants` places the change in the window
-    background: str | None = None  # the class that is never called; None: the first
+    # of head `class`: the class that is never called; None: the first
+    background: str | None = None
     pooling: str = "cls"
     threshold: float = 0.5  # probability from which a window is called
     calibration: float = 1.0  # temperature the logits are divided by
@@ -129,6 +130,8 @@ class TaskConfig:
         if self.pooling not in POOLINGS or self.precision not in PRECISIONS:
             raise ModelError(f"pooling {self.pooling!r} or precision {self.precision!r} is unknown")
         self._check_classes()
+        if self.background is not None and self.head != "class":
+            raise ModelError(f"a background class belongs to head class, not to {self.head}")
         if self.background is not None and self.background not in self.classes:
             raise ModelError(f"background class {self.background!r} is not among the classes")
 
@@ -137,7 +140,9 @@ class TaskConfig:
         names = self.classes
         if not isinstance(names, tuple) or not all(isinstance(one, str) for one in names):
             raise ModelError(f"classes must be a list of names, not {names!r}")
-        if not names or len(set(names)) < len(names):
+        if self.head == "class" and len(names) == 1:
+            raise ModelError(f"{names[0]!r} is the only class: there is nothing to tell apart")
+        if len(set(names)) < len(names):
             raise ModelError(f"the names of the classes must differ: {', '.join(names)}")
         for one in self.candidates or ():
             if len(one) != 2 or not set(one[0]) <= set("ACGT") or not isinstance(one[1], int):
@@ -148,13 +153,17 @@ class TaskConfig:
 
     @property
     def background_index(self) -> int:
-        """Index of the class that is never called."""
+        """Index of the class that is never called; only head `class` has one."""
+        assert self.head == "class", f"a model of head {self.head} has no background class"
         return 0 if self.background is None else self.classes.index(self.background)
 
     @property
     def called_classes(self) -> tuple[int, ...]:
-        """Indices of the classes a scan calls: all but the background."""
-        return tuple(i for i in range(len(self.classes)) if i != self.background_index)
+        """Indices of the classes a scan calls: all, but for the background of head `class`."""
+        indices = range(len(self.classes))
+        if self.head != "class":
+            return tuple(indices)
+        return tuple(i for i in indices if i != self.background_index)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TaskConfig":

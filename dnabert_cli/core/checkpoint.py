@@ -1,53 +1,66 @@
-"""Model folders: read and write standard Hugging Face files; the only place that knows their names.
+"""Model folders: read and write standard Hugging Face files.
 
-A folder holds `config.json` (with our task parameters under `"dnabert"`), `vocab.txt` and
-`model.safetensors`; folders of the original program (`pytorch_model.bin`) are read too, weights
-only: a pickle that carries code is refused. `config.json` is written last, so a folder that has
-one is complete.
+A folder holds `config.json` (see `folder_config.py`), `vocab.txt` and `model.safetensors`; folders
+of the original program (`pytorch_model.bin`) are read too, weights only: a pickle that carries code
+is refused. `config.json` is written last, so a folder that has one is complete.
 """
 
-import json
-import os
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dnabert_cli.config import K_CHOICES, MAX_SIZE, ModelConfig, TaskConfig
-from dnabert_cli.core.baselines import ConvolutionalClassifier
+from dnabert_cli.config import ModelConfig, TaskConfig
+from dnabert_cli.core.baselines import ConvolutionalClassifier, RecurrentClassifier
+from dnabert_cli.core.folder_config import (
+    CONFIG,
+    check_vocabulary,
+    config_values,
+    counts_bias_twice,
+    model_config,
+    read_config,
+    task_config,
+    to_json_bytes,
+    tokenizer_values,
+    with_chunks,
+)
 from dnabert_cli.core.hub import find_folder
-from dnabert_cli.core.network import Encoder, SequenceClassifier
+from dnabert_cli.core.hub_names import (
+    MASKED_BIAS,
+    MASKED_DECODER,
+    MASKED_DECODER_BIAS,
+    WORD_VECTORS,
+    modern_names,
+    to_hub,
+)
+from dnabert_cli.core.long import LongClassifier
+from dnabert_cli.core.network import (
+    Encoder,
+    MaskedLanguageModel,
+    SequenceClassifier,
+    TokenClassifier,
+    max_tokens,
+)
+from dnabert_cli.core.whole_files import write_whole
 from dnabert_cli.errors import ModelError
 from dnabert_cli.sequence.kmers import Tokenizer
 
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 LEGACY_WEIGHTS = "pytorch_model.bin"
 VOCABULARY = "vocab.txt"
 TOKENIZER = "tokenizer_config.json"
 
-# Ours and Hugging Face's, most specific first; applied to every name of the encoder.
-_RENAMES = (
-    ("embeddings.tokens.", "embeddings.word_embeddings."),
-    ("embeddings.positions.", "embeddings.position_embeddings."),
-    ("embeddings.token_types.", "embeddings.token_type_embeddings."),
-    ("embeddings.norm.", "embeddings.LayerNorm."),
-    (".attention.query.", ".attention.self.query."),
-    (".attention.key.", ".attention.self.key."),
-    (".attention.value.", ".attention.self.value."),
-    (".attention.output.", ".attention.output.dense."),
-    (".attention.norm.", ".attention.output.LayerNorm."),
-    (".intermediate.", ".intermediate.dense."),
-    (".output.", ".output.dense."),
-    (".norm.", ".output.LayerNorm."),
-    ("pooler.", "pooler.dense."),
+Classifier = (
+    SequenceClassifier
+    | TokenClassifier
+    | LongClassifier
+    | ConvolutionalClassifier
+    | RecurrentClassifier
 )
-# Names TensorFlow gave to the parameters of a layer norm.
-_OLD_NAMES = ((".gamma", ".weight"), (".beta", ".bias"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class Model:
         folder: where it was read from.
     """
 
-    network: SequenceClassifier | ConvolutionalClassifier
+    network: Classifier
     task: TaskConfig
     name: str
     folder: Path
@@ -71,33 +84,45 @@ class Model:
         """The tokenizer of this model."""
         return Tokenizer(self.task.k, self.task.token_stride)
 
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens it reads at once, [CLS] and [SEP] not counted; `None`: any number."""
+        return max_tokens(self.network.config)
 
-def build_network(
-    config: ModelConfig, n_labels: int, pooling: str
-) -> SequenceClassifier | ConvolutionalClassifier:
-    """Build a network of the configured architecture; its weights are torch's defaults."""
+
+def build_network(config: ModelConfig, task: TaskConfig) -> Classifier:
+    """Build the network that answers a task; its weights are torch's defaults."""
+    n_labels = len(task.classes)
     if config.arch == "cnn":
         return ConvolutionalClassifier(config, n_labels)
-    return SequenceClassifier(config, n_labels, pooling)
+    if config.arch != "bert":
+        return RecurrentClassifier(config, n_labels)
+    if config.long is not None:
+        return LongClassifier(config, n_labels)
+    if task.head == "token":
+        return TokenClassifier(config, n_labels, task.k, task.token_stride)
+    return SequenceClassifier(config, n_labels, task.pooling)
 
 
 def load_model(folder: Path, name: str | None = None) -> Model:
-    """Read a model that can classify sequences.
+    """Read a model that answers a question, whatever its head.
 
     Raises:
         ModelError: a file is missing or broken, or the folder holds no classification head.
     """
-    values = _read_config(folder)
-    config = _model_config(values, folder)
-    task = _task_config(values, config, folder)
-    _check_vocabulary(folder, config, task)
-    weights = _read_weights(folder, config)
-    network = build_network(config, len(task.classes), task.pooling)
-    if config.arch == "bert" and "classifier.weight" not in weights:
+    values, config, task, weights = _read_folder(folder)
+    heads = ("classifier.weight", "classifier2.weight")
+    if config.arch == "bert" and not any(head in weights for head in heads):
         raise ModelError(
             f"{folder} has no classification head",
             hint=f"fine-tune it first: dnabert finetune data.tsv --base {folder} -o model/",
         )
+    config = with_chunks(config, values, weights)
+    if not task.classes:
+        raise ModelError(f"{folder / CONFIG} names no classes")
+    if task.head == "token" and (config.arch != "bert" or config.long is not None):
+        raise ModelError(f"{folder / CONFIG}: head token is for a BERT of one chunk")
+    network = build_network(config, task)
     _assign(network, weights, folder)
     return Model(network.eval(), task, name or str(folder), folder)
 
@@ -118,28 +143,51 @@ def load_models(names: Sequence[str], *, download: bool = False) -> list[Model]:
 def load_encoder(folder: Path) -> tuple[Encoder, TaskConfig]:
     """Read the encoder of a folder, whatever head it has; the base of fine-tuning.
 
+    The base of a long model is that of its chunks.
+
     Raises:
         ModelError: a file is missing or broken, or the folder is no BERT.
     """
-    values = _read_config(folder)
-    config = _model_config(values, folder)
+    _, config, task, weights = _read_folder(folder)
     if config.arch != "bert":
         raise ModelError(f"{folder} is a {config.arch}, which cannot be a base")
-    task = _task_config(values, config, folder)
-    _check_vocabulary(folder, config, task)
-    weights = _read_weights(folder, config)
-    encoder = Encoder(config)
-    wrapped = nn.ModuleDict({"encoder": encoder})
-    _assign(wrapped, weights, folder, headless=True)
+    encoder = Encoder(replace(config, long=None, chunks=1))
+    _assign(nn.ModuleDict({"encoder": encoder}), weights, folder, headless=True)
     return encoder, task
 
 
+def load_masked_model(folder: Path) -> tuple[MaskedLanguageModel, TaskConfig]:
+    """Read a pre-trained model with its head; the task has k and token stride, and no classes.
+
+    The original program adds its output bias twice; of its folders the double is taken, so that
+    the logits are the same.
+
+    Raises:
+        ModelError: a file is missing or broken, or the folder holds no such head.
+    """
+    values, config, task, weights = _read_folder(folder)
+    bias = weights.pop(MASKED_DECODER_BIAS, None)
+    bias = weights.get(MASKED_BIAS, bias)
+    if config.arch != "bert" or bias is None:
+        raise ModelError(
+            f"{folder} has no head for masked bases",
+            hint="pre-training goes on from a folder that dnabert pretrain wrote",
+        )
+    decoder = weights.pop(MASKED_DECODER, None)
+    if decoder is not None and not torch.equal(decoder, weights.get(WORD_VECTORS, decoder)):
+        raise ModelError(f"{folder}: {MASKED_DECODER} is not the table of the token vectors")
+    weights[MASKED_BIAS] = 2 * bias if counts_bias_twice(values) else bias
+    network = MaskedLanguageModel(replace(config, long=None, chunks=1))
+    _assign(network, weights, folder)
+    return network.eval(), replace(task, classes=(), head="class", background=None)
+
+
 def save_model(folder: Path, network: nn.Module, task: TaskConfig, *, half: bool = False) -> None:
-    """Write a folder that `load_model` and, for a BERT, transformers read.
+    """Write a folder that we and, for a BERT of one chunk, transformers read.
 
     Args:
         folder: made when absent; other files in it stay.
-        network: `SequenceClassifier` or `ConvolutionalClassifier`.
+        network: a classifier, or a `MaskedLanguageModel`, whose task has no classes.
         task: its task parameters.
         half: store the weights in half precision.
     """
@@ -148,90 +196,38 @@ def save_model(folder: Path, network: nn.Module, task: TaskConfig, *, half: bool
     config = network.config
     if not isinstance(config, ModelConfig):
         raise TypeError(f"{type(network).__name__} has no ModelConfig")
+    has_classes = not isinstance(network, MaskedLanguageModel)
+    assert has_classes == bool(task.classes), "classes are for classifiers, and only for them"
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.float16 if half else torch.float32
     weights = {
-        _to_hub(name): tensor.detach()
+        to_hub(name): tensor.detach()
         .to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
         .contiguous()
         for name, tensor in network.state_dict().items()
     }
     tokenizer = Tokenizer(task.k, task.token_stride)
-    (folder / CONFIG).unlink(missing_ok=True)  # of an earlier model: it must not describe this one
-    _write(folder / WEIGHTS, save(weights, {"format": "pt"}))
-    _write(folder / VOCABULARY, "\n".join((*tokenizer.vocabulary, "")).encode())
-    _write(folder / TOKENIZER, _json_bytes(_tokenizer_values(config)))
-    _write(folder / CONFIG, _json_bytes(_config_values(config, task, half=half)))
+    described = to_json_bytes(config_values(config, task, half=half))
+    if (folder / CONFIG).is_file() and (folder / CONFIG).read_bytes() != described:
+        (folder / CONFIG).unlink()  # of an earlier model: it must not describe this one
+    write_whole(folder / WEIGHTS, save(weights, {"format": "pt"}))
+    write_whole(folder / VOCABULARY, "\n".join((*tokenizer.vocabulary, "")).encode())
+    write_whole(folder / TOKENIZER, to_json_bytes(tokenizer_values(config)))
+    write_whole(folder / CONFIG, described)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"{folder} is no model folder: it has no {CONFIG}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} is not a JSON object")
-    return values
-
-
-def _model_config(values: dict[str, Any], folder: Path) -> ModelConfig:
-    known = {f.name for f in fields(ModelConfig)} - {"arch"}
-    kept = {name: value for name, value in values.items() if name in known}
-    model_type = values.get("model_type", "bert")
-    arch = {"bert": "bert", "dnabert-cnn": "cnn"}.get(str(model_type))
-    if arch is None:
-        raise ModelError(f"{folder / CONFIG}: model_type {model_type!r} is not supported")
-    try:
-        return ModelConfig(**kept, arch=arch)
-    except TypeError as error:
-        raise ModelError(f"{folder / CONFIG} is incomplete: {error}") from error
-
-
-def _task_config(values: dict[str, Any], config: ModelConfig, folder: Path) -> TaskConfig:
-    """The `"dnabert"` part; k and the classes can be told without it."""
-    told = values.get("dnabert", {})
-    if not isinstance(told, dict):
-        raise ModelError(f'{folder / CONFIG}: "dnabert" is not a JSON object')
-    if "k" in told and "classes" in told:
-        return TaskConfig.from_json(told)
-    sizes = {Tokenizer(k).vocab_size: k for k in K_CHOICES}
-    if config.vocab_size not in sizes:
-        raise ModelError(
-            f"{folder}: a vocabulary of {config.vocab_size} is none of DNABERT's "
-            f"({', '.join(map(str, sizes))})"
-        )
-    classes = _labels(values, folder)
-    return TaskConfig.from_json({"k": sizes[config.vocab_size], "classes": list(classes)} | told)
-
-
-def _labels(values: dict[str, Any], folder: Path) -> tuple[str, ...]:
-    """The classes in Hugging Face's words."""
-    labels, n_labels = values.get("id2label"), values.get("num_labels", 2)
-    if not labels and isinstance(n_labels, int) and 0 < n_labels <= MAX_SIZE:
-        return tuple(map(str, range(n_labels)))
-    if isinstance(labels, dict) and all(str(key).isdecimal() for key in labels):
-        return tuple(str(labels[key]) for key in sorted(labels, key=int))
-    raise ModelError(f"{folder / CONFIG}: id2label does not name the classes 0, 1, ...")
-
-
-def _check_vocabulary(folder: Path, config: ModelConfig, task: TaskConfig) -> None:
-    """A folder whose tokens are numbered otherwise would give wrong answers without a word."""
-    tokenizer = Tokenizer(task.k, task.token_stride)
-    if config.vocab_size != tokenizer.vocab_size:
-        raise ModelError(
-            f"{folder}: vocab_size is {config.vocab_size}, "
-            f"but {task.k}-mers make {tokenizer.vocab_size}"
-        )
-    path = folder / VOCABULARY
-    if path.is_file() and tuple(path.read_text("utf-8", "replace").split()) != tokenizer.vocabulary:
-        raise ModelError(f"{path} is not the published DNABERT-{task.k} vocabulary")
+def _read_folder(
+    folder: Path,
+) -> tuple[dict[str, Any], ModelConfig, TaskConfig, dict[str, Tensor]]:
+    values = read_config(folder)
+    config = model_config(values, folder)
+    task = task_config(values, config, folder)
+    check_vocabulary(folder / VOCABULARY, config, task)
+    return values, config, task, _read_weights(folder, config)
 
 
 def _read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
-    """Return tensors by Hugging Face name, old spellings renamed; enough for the network's sizes.
+    """Return tensors by Hugging Face's names of today; enough of them for the network's sizes.
 
     Sizes a file makes up must not cost the memory to build them.
     """
@@ -246,12 +242,16 @@ def _read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
     if config.arch == "bert":
         n_needed += width * (2 * n_layers * config.intermediate_size + config.vocab_size)
         n_needed += width * config.max_position_embeddings
+    if config.long in ("lstm", "gru"):
+        n_needed += config.rnn_layers * 12 * width**2  # two directions, three gates, two matrices
+    if config.long == "concat":
+        n_needed += config.chunks * width**2
     n_there = sum(tensor.numel() for tensor in weights.values())
     if n_there < n_needed:
         raise ModelError(
             f"{folder}: there are {n_there:,} weights, config.json says {n_needed:,} or more"
         )
-    return {_modern(name): tensor for name, tensor in weights.items()}
+    return modern_names(weights)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -277,23 +277,6 @@ def _read_legacy(path: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in values.items() if isinstance(tensor, Tensor)}
 
 
-def _modern(name: str) -> str:
-    for old, new in _OLD_NAMES:
-        name = name.removesuffix(old) + new if name.endswith(old) else name
-    return name
-
-
-def _to_hub(name: str) -> str:
-    """Our name of a parameter in Hugging Face's words; heads and the CNN keep their names."""
-    if not name.startswith("encoder."):
-        return name
-    name = name.replace("encoder.", "bert.", 1).replace("bert.layers.", "bert.encoder.layer.")
-    for ours, theirs in _RENAMES:
-        if ours in name:
-            return name.replace(ours, theirs)
-    return name
-
-
 def _assign(
     network: nn.Module, weights: dict[str, Tensor], folder: Path, *, headless: bool = False
 ) -> None:
@@ -301,28 +284,25 @@ def _assign(
 
     Args:
         network: to fill.
-        weights: by Hugging Face name, `bert.` perhaps left out.
+        weights: by Hugging Face name; those used are taken out.
         folder: for messages.
         headless: heads in the file are ignored, and the pooler may be missing.
     """
-    if not any(name.startswith("bert.") for name in weights):
-        weights = {
-            f"bert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name: one
-            for name, one in weights.items()
-        }
+    # transformers writes no pooler where none is read
+    has_pooler = not (headless or isinstance(network, TokenClassifier | MaskedLanguageModel))
     for name, parameter in network.state_dict(keep_vars=True).items():
-        tensor = weights.pop(_to_hub(name), None)
-        if tensor is None and headless and name.startswith("encoder.pooler."):
+        tensor = weights.pop(to_hub(name), None)
+        if tensor is None and not has_pooler and name.startswith("encoder.pooler."):
             continue
         if tensor is None:
-            raise ModelError(f"{folder}: the weights lack {_to_hub(name)}")
+            raise ModelError(f"{folder}: the weights lack {to_hub(name)}")
         if tensor.shape != parameter.shape:
             raise ModelError(
-                f"{folder}: {_to_hub(name)} has shape {tuple(tensor.shape)}, "
+                f"{folder}: {to_hub(name)} has shape {tuple(tensor.shape)}, "
                 f"config.json says {tuple(parameter.shape)}"
             )
         if not tensor.isfinite().all():
-            raise ModelError(f"{folder}: {_to_hub(name)} holds values that are no numbers")
+            raise ModelError(f"{folder}: {to_hub(name)} holds values that are no numbers")
         with torch.no_grad():
             parameter.copy_(tensor)
     # A layer, or another kind of head, that is left over means other answers than the original's.
@@ -334,42 +314,3 @@ def _assign(
             f"{folder}: the network of config.json has no place for {min(left)} "
             f"({len(left)} such weights): it is of another kind, or has more layers"
         )
-
-
-def _config_values(config: ModelConfig, task: TaskConfig, *, half: bool) -> dict[str, Any]:
-    architecture = asdict(config)
-    arch = architecture.pop("arch")
-    return {
-        "architectures": [
-            "BertForSequenceClassification" if arch == "bert" else "ConvolutionalClassifier"
-        ],
-        "model_type": "bert" if arch == "bert" else f"dnabert-{arch}",
-        **architecture,
-        "id2label": {str(i): name for i, name in enumerate(task.classes)},
-        "label2id": {name: i for i, name in enumerate(task.classes)},
-        "pad_token_id": 0,
-        "dtype": "float16" if half else "float32",
-        "dnabert": task.to_json(),
-    }
-
-
-def _tokenizer_values(config: ModelConfig) -> dict[str, Any]:
-    return {
-        "tokenizer_class": "BertTokenizer",
-        "do_lower_case": False,
-        "model_max_length": config.max_position_embeddings,
-    }
-
-
-def _json_bytes(values: dict[str, Any]) -> bytes:
-    return (json.dumps(values, indent=1) + "\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

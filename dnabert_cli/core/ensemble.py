@@ -1,4 +1,4 @@
-"""One model, or several averaged: from sequence to class probabilities.
+"""One model, or several averaged: from sequence to the answers of the models' head.
 
 The paper averages DNABERT-3 to -6. Models of different k read the same windows each with its own
 tokens; a stretch is tokenized once per tokenizer, not once per model or window.
@@ -26,12 +26,14 @@ from dnabert_cli.sequence.windows import (
 Probabilities = npt.NDArray[np.float32]
 OnBatch = Callable[[int], None]
 
+_SCANNING = ("class", "multi-label")  # heads whose probabilities can be called
+
 
 class Ensemble:
     """Models that answer together; a context manager, since it holds worker threads.
 
     Args:
-        models: one or more; classes, window and anchor must agree.
+        models: one or more; head, classes, window and anchor must agree.
         compute: device, precision, threads.
 
     Attributes:
@@ -43,9 +45,6 @@ class Ensemble:
     """
 
     def __init__(self, models: Sequence[Model], compute: ComputeConfig) -> None:
-        for model in models:
-            if len(model.task.classes) < 2:
-                raise ModelError(f"{model.name} answers with a number, which is not supported yet")
         self.task = models[0].task
         for model in models[1:]:
             _check_agreement(models[0], model)
@@ -91,12 +90,28 @@ class Ensemble:
         return self._average(tokens, on_batch)
 
     def score_sequences(self, sequences: Sequence[str]) -> Probabilities:
-        """Return `[N, K]` probabilities of whole sequences; NaN for those shorter than `k`."""
+        """Return `[N, K]` answers to whole sequences; NaN for those shorter than `k`.
+
+        Probabilities, or numbers where the head is `regression` (see `Predictor.probabilities`).
+        """
         answers = [
             score_sequences(predictor, tokenizer, sequences, len(self.task.classes))
             for tokenizer, predictor in zip(self._tokenizers, self._predictors, strict=True)
         ]
         return average(answers)
+
+    def score_bases(self, sequences: Sequence[str]) -> list[Probabilities]:
+        """Return answers per base, `[L, K]` for each sequence; models of head `token` only.
+
+        With several classes probabilities, with one a number. NaN where a model has no answer:
+        throughout a sequence shorter than `k`, and at bases that no k-mer holds (the last ones,
+        where the token stride is above 1).
+        """
+        answers = [
+            _score_bases(predictor, tokenizer, sequences, len(self.task.classes))
+            for tokenizer, predictor in zip(self._tokenizers, self._predictors, strict=True)
+        ]
+        return [average(list(of_sequence)) for of_sequence in zip(*answers, strict=True)]
 
     def embed_sequences(self, sequences: Sequence[str], pooling: str) -> Probabilities:
         """Return `[N, D]` vectors of the first model; NaN for sequences shorter than `k`."""
@@ -122,15 +137,25 @@ class Ensemble:
 def score_sequences(
     predictor: Predictor, tokenizer: Tokenizer, sequences: Sequence[str], n_classes: int
 ) -> Probabilities:
-    """Return `[N, K]` probabilities of whole sequences; NaN for those shorter than k."""
+    """Return `[N, K]` answers to whole sequences; NaN for those shorter than k."""
     result = np.full((len(sequences), n_classes), np.nan, dtype=np.float32)
     for rows, windows in windows_by_length(sequences, tokenizer):
         result[rows] = predictor.probabilities(windows)
     return result
 
 
+def _score_bases(
+    predictor: Predictor, tokenizer: Tokenizer, sequences: Sequence[str], n_classes: int
+) -> list[Probabilities]:
+    result = [np.full((len(one), n_classes), np.nan, dtype=np.float32) for one in sequences]
+    for rows, windows in windows_by_length(sequences, tokenizer):
+        for row, scores in zip(rows, predictor.base_scores(windows), strict=True):
+            result[row][: len(scores)] = scores
+    return result
+
+
 def _check_agreement(first: Model, other: Model) -> None:
-    for name in ("classes", "window", "anchor", "candidates", "background"):
+    for name in ("head", "classes", "window", "anchor", "candidates", "background"):
         ours, theirs = getattr(first.task, name), getattr(other.task, name)
         if ours != theirs:
             raise ModelError(
@@ -143,8 +168,14 @@ def check_window(task: TaskConfig, name: str) -> tuple[int, int]:
     """Return (window, anchor) of a task that can scan.
 
     Raises:
-        ModelError: the model folder names no window.
+        ModelError: the model folder names no window, or its head answers otherwise.
     """
+    if task.head not in _SCANNING:
+        answer = "every base" if task.head == "token" else "a window with a number"
+        raise ModelError(
+            f"{name} answers {answer} and cannot scan: there are no classes to call",
+            hint="use dnabert predict",
+        )
     if task.window is None:
         raise ModelError(
             f"{name} has no window and cannot scan",

@@ -10,13 +10,25 @@ Shapes: B windows, T tokens with [CLS] and [SEP], H heads, D hidden size, K labe
 
 import copy
 import math
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnabert_cli.core.network import Layer, SequenceClassifier, mean_over_tokens
+from dnabert_cli.core.long import LongClassifier
+from dnabert_cli.core.network import (
+    Encoder,
+    Layer,
+    SequenceClassifier,
+    TokenClassifier,
+    mean_over_tokens,
+)
+from dnabert_cli.sequence.kmers import PAD
+
+_AnyNetwork = TypeVar("_AnyNetwork", bound=nn.Module)
 
 # Attention is computed for about so many scores at a time: they stay in the cache, and memory is
 # reused instead of being asked of the system anew.
@@ -33,25 +45,52 @@ def prepare(network: SequenceClassifier, dtype: torch.dtype) -> "FastEncoder":
     return FastEncoder(network, dtype)
 
 
-class FastEncoder:
-    """Logits, [CLS] attention and hidden states of one network, without gradients.
+class _FastStack:
+    """Embeddings and layers; hidden states without gradients.
 
-    Agrees with the network to 1e-5 in fp32 (logits), to 1e-2 in bf16 (probabilities). It keeps no
-    state between calls: several threads may use one instance.
+    It keeps no state between calls: several threads may use one instance.
     """
 
-    def __init__(self, network: SequenceClassifier, dtype: torch.dtype) -> None:
-        reference = copy.deepcopy(network).to(device="cpu", dtype=torch.float32).eval()
-        reference.requires_grad_(requires_grad=False)
-        embeddings = reference.encoder.embeddings
-        self.config = network.config
-        self.pooling = network.pooling
+    def __init__(self, encoder: Encoder, dtype: torch.dtype) -> None:
+        embeddings = encoder.embeddings
+        layers = [layer for layer in encoder.layers if isinstance(layer, Layer)]
         self._dtype = dtype
         self._tokens = embeddings.tokens.weight
         self._positions = embeddings.positions.weight + embeddings.token_types.weight[0]
         self._norm = embeddings.norm
-        self._layers = [_FastLayer(layer, dtype) for layer in _layers_of(reference)]
-        self._last = _ClsLayer(_layers_of(reference)[-1])
+        self._layers = [_FastLayer(layer, dtype) for layer in layers]
+        self._last = _ClsLayer(layers[-1])
+
+    @torch.inference_mode()
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the hidden states `[B, T, D]` float32 of the last layer."""
+        return self._layers[-1](self._below_last(ids)).float()
+
+    @torch.inference_mode()
+    def embed_cls(self, ids: Tensor) -> Tensor:
+        """Return the hidden state `[B, D]` float32 of [CLS], as `embed(ids)[:, 0]` but cheaper."""
+        return self._last(self._below_last(ids))[0]
+
+    def _below_last(self, ids: Tensor) -> Tensor:
+        """Return what enters the last layer, `[B, T, D]`."""
+        vectors = F.embedding(ids, self._tokens) + self._positions[: ids.shape[1]]
+        hidden: Tensor = self._norm(vectors).to(self._dtype)
+        for layer in self._layers[:-1]:
+            hidden = layer(hidden)
+        return hidden
+
+
+class FastEncoder(_FastStack):
+    """Logits, [CLS] attention and hidden states of one network, without gradients.
+
+    Agrees with the network to 1e-5 in fp32 (logits), to 1e-2 in bf16 (probabilities).
+    """
+
+    def __init__(self, network: SequenceClassifier, dtype: torch.dtype) -> None:
+        reference = _snapshot(network)
+        super().__init__(reference.encoder, dtype)
+        self.config = network.config
+        self.pooling = network.pooling
         self._pooler = reference.encoder.pooler
         self._classifier = reference.classifier
 
@@ -74,27 +113,96 @@ class FastEncoder:
             cls = mean_over_tokens(self._layers[-1](below).float(), None)
         return self._classify(cls), attention
 
-    @torch.inference_mode()
-    def embed(self, ids: Tensor) -> Tensor:
-        """Return the hidden states `[B, T, D]` float32 of the last layer."""
-        return self._layers[-1](self._below_last(ids)).float()
-
-    @torch.inference_mode()
-    def embed_cls(self, ids: Tensor) -> Tensor:
-        """Return the hidden state `[B, D]` float32 of [CLS], as `embed(ids)[:, 0]` but cheaper."""
-        return self._last(self._below_last(ids))[0]
-
-    def _below_last(self, ids: Tensor) -> Tensor:
-        """Return what enters the last layer, `[B, T, D]`."""
-        vectors = F.embedding(ids, self._tokens) + self._positions[: ids.shape[1]]
-        hidden: Tensor = self._norm(vectors).to(self._dtype)
-        for layer in self._layers[:-1]:
-            hidden = layer(hidden)
-        return hidden
-
     def _classify(self, pooled: Tensor) -> Tensor:
         logits: Tensor = self._classifier(torch.tanh(self._pooler(pooled)))
         return logits
+
+
+class FastTokenClassifier(_FastStack):
+    """Logits per base; the head computes in fp32."""
+
+    def __init__(self, network: TokenClassifier, dtype: torch.dtype) -> None:
+        reference = _snapshot(network)
+        super().__init__(reference.encoder, dtype)
+        reference.add_module("encoder", nn.Identity())  # its fp32 layers need not stay
+        self._classify = reference.classify
+
+    @torch.inference_mode()
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Return logits `[B, L, K]` float32 for ids `[B, T]`."""
+        return self._classify(self.embed(ids))
+
+
+class FastLongClassifier:
+    """Logits of a long model, its chunks computed without their padding; the rest in fp32."""
+
+    def __init__(self, network: LongClassifier, dtype: torch.dtype) -> None:
+        reference = _snapshot(network)
+        self._chunks = _FastChunks(_FastStack(reference.encoder, dtype), reference.encoder.pooler)
+        self._n_positions = network.config.max_position_embeddings
+        reference.add_module("encoder", self._chunks)
+        self._network = reference
+
+    @torch.inference_mode()
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Return logits `[B, K]` float32 for ids `[B, C * P]`, 0 where padded."""
+        logits: Tensor = self._network(ids)
+        return logits
+
+    @torch.inference_mode()
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the hidden states `[B, C * P, D]` float32; 0 where padded."""
+        hidden = self._chunks.embed(ids.reshape(-1, self._n_positions))
+        return hidden.reshape(*ids.shape, -1)
+
+    def embed_cls(self, ids: Tensor) -> Tensor:
+        """Return the hidden state `[B, D]` float32 of the first chunk's [CLS]."""
+        states: Tensor = self._chunks(ids[:, : self._n_positions])[:, 0]
+        return states
+
+
+class _FastChunks(nn.Module):
+    """Stands in for the `Encoder` of a long model: chunks of equal length go together."""
+
+    def __init__(self, stack: _FastStack, pooler: nn.Linear) -> None:
+        super().__init__()
+        self._stack = stack
+        self._pooler = pooler
+
+    def forward(self, ids: Tensor, _mask: Tensor | None = None) -> Tensor:
+        """Return the states `[N, 1, D]` of [CLS] for chunks `[N, P]`."""
+        states = self._pooler.weight.new_empty(len(ids), len(self._pooler.weight))
+        for n_tokens, rows in _by_length(ids):
+            if n_tokens:
+                states[rows] = self._stack.embed_cls(ids[rows, :n_tokens])
+            else:  # padding attends to all padding, and all such chunks are alike
+                states[rows] = self._stack.embed_cls(ids[rows[:1]])
+        return states[:, None]
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the hidden states `[N, P, D]` of chunks `[N, P]`; 0 where padded."""
+        hidden = self._pooler.weight.new_zeros(*ids.shape, len(self._pooler.weight))
+        for n_tokens, rows in _by_length(ids):
+            if n_tokens:
+                hidden[rows, :n_tokens] = self._stack.embed(ids[rows, :n_tokens])
+        return hidden
+
+    def pool(self, hidden: Tensor) -> Tensor:
+        """Return the pooled vectors `[N, D]`, as `Encoder.pool`."""
+        return torch.tanh(self._pooler(hidden[:, 0]))
+
+
+def _by_length(ids: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield (tokens, rows) of rows that are equally long."""
+    n_tokens = (ids != PAD).sum(1)
+    for n in n_tokens.unique().tolist():
+        yield n, torch.nonzero(n_tokens == n)[:, 0]
+
+
+def _snapshot(network: _AnyNetwork) -> _AnyNetwork:
+    """Return a copy that computes here, in fp32, and learns nothing."""
+    reference = copy.deepcopy(network).to(device="cpu", dtype=torch.float32).eval()
+    return reference.requires_grad_(requires_grad=False)
 
 
 class _FastLayer:
@@ -261,7 +369,3 @@ def _normalize(hidden: Tensor, norm: nn.LayerNorm) -> Tensor:
 
 def _score_scale(layer: Layer) -> float:
     return 1 / math.sqrt(layer.attention.query.out_features // layer.attention.n_heads)
-
-
-def _layers_of(network: SequenceClassifier) -> list[Layer]:
-    return [layer for layer in network.encoder.layers if isinstance(layer, Layer)]

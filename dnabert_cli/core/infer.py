@@ -19,11 +19,24 @@ import torch
 from torch import Tensor, nn
 
 from dnabert_cli.config import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, ComputeConfig, TaskConfig
-from dnabert_cli.core.device import n_threads, resolve_device, resolve_precision
-from dnabert_cli.core.fast import FastEncoder, prepare
-from dnabert_cli.core.network import Network, SequenceClassifier, mean_over_tokens
+from dnabert_cli.core.device import (
+    is_out_of_memory,
+    n_threads,
+    resolve_device,
+    resolve_precision,
+)
+from dnabert_cli.core.fast import FastLongClassifier, FastTokenClassifier, prepare
+from dnabert_cli.core.long import LongClassifier
+from dnabert_cli.core.network import (
+    Network,
+    SequenceClassifier,
+    TokenClassifier,
+    max_tokens,
+    mean_over_tokens,
+)
 from dnabert_cli.errors import ModelError
-from dnabert_cli.sequence.kmers import CLS, SEP, Tokenizer
+from dnabert_cli.sequence.chunks import lay_out
+from dnabert_cli.sequence.kmers import CLS, PAD, SEP, Tokenizer
 from dnabert_cli.sequence.windows import TokenWindows, chunks
 
 Floats = npt.NDArray[np.float32]
@@ -41,7 +54,7 @@ class Predictor:
 
     Args:
         network: BERT, or a baseline, which runs as it is in fp32.
-        task: classes, calibration and k; its precision holds where `compute` says `auto`.
+        task: head, classes, calibration, k; its precision holds where `compute` says `auto`.
         compute: device, precision, threads and tokens per micro-batch.
 
     Attributes:
@@ -53,10 +66,10 @@ class Predictor:
     """
 
     def __init__(self, network: Network, task: TaskConfig, compute: ComputeConfig) -> None:
+        self._config = network.config
         self.hidden_size = network.config.hidden_size
         self._task = task
-        self._is_bert = isinstance(network, SequenceClassifier)
-        self._max_tokens = network.config.max_position_embeddings - 2 if self._is_bert else None
+        self._max_tokens = max_tokens(network.config)
         device = resolve_device(compute.device)
         default_tokens = CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
         self._batch_tokens = compute.batch_tokens or default_tokens
@@ -70,7 +83,10 @@ class Predictor:
         )
 
     def probabilities(self, windows: TokenWindows, on_batch: OnBatch | None = None) -> Floats:
-        """Return `[B, K]`, one row per window; the raw output where K is 1 (regression).
+        """Return `[B, K]`, one row per window.
+
+        Head `class`: they sum to 1; `multi-label`: each between 0 and 1; `regression`: the raw
+        numbers.
 
         Args:
             windows: B windows of equal length.
@@ -79,7 +95,30 @@ class Predictor:
         Raises:
             ModelError: the windows are longer than the model reads, or memory ran out.
         """
-        return self._run(windows, self._probabilities, len(self._task.classes), on_batch)
+        assert self._task.head != "token", "this model answers per base: see base_scores"
+        shape = (len(windows), len(self._task.classes))
+        return self._run(windows, self._answers, shape, on_batch)
+
+    def base_scores(self, windows: TokenWindows, on_batch: OnBatch | None = None) -> Floats:
+        """Return `[B, L, K]`, one row per base that the tokens of a window cover.
+
+        With several classes probabilities that sum to 1, with one the raw number; NaN for a base
+        that no k-mer holds (between k-mers further apart than k).
+
+        Args:
+            windows: as in `probabilities`.
+            on_batch: as in `probabilities`.
+
+        Raises:
+            ModelError: as in `probabilities`.
+        """
+        assert self._task.head == "token", "this model has one answer: see probabilities"
+        k, stride = self._task.k, self._task.token_stride
+        n_bases = Tokenizer(k, stride).n_bases(windows.n_tokens)
+        shape = (len(windows), n_bases, len(self._task.classes))
+        scores = self._run(windows, self._answers, shape, on_batch)
+        scores[:, np.arange(n_bases) % stride >= k] = np.nan
+        return scores
 
     def embeddings(
         self, windows: TokenWindows, pooling: str = "mean", on_batch: OnBatch | None = None
@@ -92,12 +131,16 @@ class Predictor:
             on_batch: as in `probabilities`.
 
         Raises:
-            ModelError: as in `probabilities`, or a baseline is asked for its [CLS].
+            ModelError: as in `probabilities`, or a model without one [CLS] is asked for it.
         """
-        if pooling == "cls" and not self._is_bert:
+        if pooling == "cls" and self._config.arch != "bert":
             raise ModelError("this baseline has no [CLS] state", hint="use --pooling mean")
+        if pooling == "cls" and self._config.long is not None:
+            raise ModelError(
+                "this model has a [CLS] state per chunk, not one", hint="use --pooling mean"
+            )
         step = self._backend.embed_cls if pooling == "cls" else self._mean_embedding
-        return self._run(windows, step, self.hidden_size, on_batch)
+        return self._run(windows, step, (len(windows), self.hidden_size), on_batch)
 
     def close(self) -> None:
         """Stop the workers; micro-batches that have not begun are dropped."""
@@ -119,13 +162,13 @@ class Predictor:
     def _run(
         self,
         windows: TokenWindows,
-        step: Callable[[Tensor], Tensor],
-        width: int,
-        on_batch: Callable[[int], None] | None = None,
+        step: Step,
+        shape: tuple[int, ...],
+        on_batch: OnBatch | None,
     ) -> Floats:
-        """Return `step` of all windows, `[B, width]`."""
+        """Return `step` of all windows, of `shape [B, ...]`."""
         self._check(windows)
-        result = np.empty((len(windows), width), dtype=np.float32)
+        result = np.empty(shape, dtype=np.float32)
         with closing(self._in_order(windows, step)) as batches:
             for first, rows in batches:
                 result[first : first + len(rows)] = rows
@@ -137,11 +180,12 @@ class Predictor:
         self, windows: TokenWindows, step: Step
     ) -> Generator[tuple[int, Floats], None, None]:
         """Yield the first window and the rows of each micro-batch, in order."""
-        size = max(1, self._batch_tokens // (windows.n_tokens + 2))
+        size = max(1, self._batch_tokens // self._n_columns(windows))
         waiting: deque[tuple[int, Future[Floats]]] = deque()
         try:
             for first, last in chunks(len(windows), size):
-                waiting.append((first, self._pool.submit(_compute, step, windows, first, last)))
+                rows = self._pool.submit(self._compute, step, windows, first, last)
+                waiting.append((first, rows))
                 if len(waiting) > self._ahead:
                     begin, future = waiting.popleft()
                     yield begin, future.result()
@@ -162,16 +206,50 @@ class Predictor:
                 hint=f"use windows of at most {self._max_tokens * stride + k - 1} bases",
             )
 
-    def _probabilities(self, ids: Tensor) -> Tensor:
+    def _n_columns(self, windows: TokenWindows) -> int:
+        """Tokens of one window with all that is put around them."""
+        if self._config.long is None:
+            return windows.n_tokens + 2
+        return self._config.chunks * self._config.max_position_embeddings
+
+    def _compute(self, step: Step, windows: TokenWindows, first: int, last: int) -> Floats:
+        """Gather windows `first` to `last`, lay them out, and compute (in a worker)."""
+        n_chunks = None if self._config.long is None else self._config.chunks
+        # what is padded can be told from the ids
+        ids, _ = lay_out(
+            windows.rows(first, last), n_chunks, self._config.max_position_embeddings - 2
+        )
+        try:
+            with torch.inference_mode():
+                rows: Floats = step(torch.from_numpy(ids)).float().cpu().numpy()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise ModelError(
+                    f"out of memory with {ids.size} tokens in a micro-batch",
+                    hint="lower --batch-tokens",
+                ) from error
+            raise
+        return rows
+
+    def _answers(self, ids: Tensor) -> Tensor:
+        """Return what the logits say, `[B, K]` or `[B, L, K]`."""
         logits = self._backend(ids).float()
-        if logits.shape[1] == 1:
+        task = self._task
+        if task.head == "regression" or (task.head == "token" and len(task.classes) == 1):
             return logits
-        return torch.softmax(logits / self._task.calibration, dim=1)
+        logits = logits / task.calibration
+        return logits.sigmoid() if task.head == "multi-label" else logits.softmax(-1)
 
     def _mean_embedding(self, ids: Tensor) -> Tensor:
         hidden = self._backend.embed(ids)
-        # A baseline's columns stand for several bases each: there is no [CLS] to leave out.
-        return mean_over_tokens(hidden, None) if self._is_bert else hidden.mean(1)
+        if self._config.arch != "bert":
+            # A baseline's columns stand for several bases each: there is no [CLS] to leave out.
+            return hidden.mean(1)
+        if self._config.long is None:
+            return mean_over_tokens(hidden, None)
+        ids = ids.to(hidden.device)
+        kmers = ((ids != PAD) & (ids != CLS) & (ids != SEP))[..., None]
+        return (hidden * kmers).sum(1) / kmers.sum(1)
 
 
 def average(probabilities: list[Floats]) -> Floats:
@@ -181,10 +259,10 @@ def average(probabilities: list[Floats]) -> Floats:
 
 
 class _Backend(Protocol):
-    """What computes: `FastEncoder`, or a network under autocast."""
+    """What computes: one of `fast.py`, or a network under autocast."""
 
     def __call__(self, ids: Tensor) -> Tensor:
-        """Return logits `[B, K]`."""
+        """Return logits `[B, K]`, or `[B, L, K]` per base."""
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return hidden states `[B, T, D]`."""
@@ -200,19 +278,25 @@ class _PlainNetwork:
         assert isinstance(network, nn.Module)
         self._network = copy.deepcopy(network).to(device).eval()
         self._device, self._dtype = device, dtype
+        self._is_padded = network.config.long is not None
 
     def __call__(self, ids: Tensor) -> Tensor:
+        ids = ids.to(self._device)
         with self._autocast():
-            logits: Tensor = self._network(ids.to(self._device))
+            logits: Tensor = self._network(ids, self._mask(ids))
         return logits
 
     def embed(self, ids: Tensor) -> Tensor:
+        ids = ids.to(self._device)
         with self._autocast():
-            hidden: Tensor = self._network.embed(ids.to(self._device))
+            hidden: Tensor = self._network.embed(ids, self._mask(ids))
         return hidden.float()
 
     def embed_cls(self, ids: Tensor) -> Tensor:
         return self.embed(ids)[:, 0]
+
+    def _mask(self, ids: Tensor) -> Tensor | None:
+        return (ids != PAD).long() if self._is_padded else None
 
     def _autocast(self) -> torch.autocast | nullcontext[None]:
         if self._dtype == torch.float32:
@@ -221,32 +305,14 @@ class _PlainNetwork:
 
 
 def _backend(network: Network, device: torch.device, dtype: torch.dtype) -> _Backend:
-    if not isinstance(network, SequenceClassifier):
+    if network.config.arch != "bert":
         return _PlainNetwork(network, device, torch.float32)
-    if device.type == "cpu":
-        encoder: FastEncoder = prepare(network, dtype)
-        return encoder
-    return _PlainNetwork(network, device, dtype)
-
-
-def _compute(step: Step, windows: TokenWindows, first: int, last: int) -> Floats:
-    """Gather windows `first` to `last`, add [CLS] and [SEP], and compute (in a worker)."""
-    ids = np.empty((last - first, windows.n_tokens + 2), dtype=np.int64)
-    ids[:, 0], ids[:, -1] = CLS, SEP
-    ids[:, 1:-1] = windows.rows(first, last)
-    try:
-        with torch.inference_mode():
-            rows: Floats = step(torch.from_numpy(ids)).float().cpu().numpy()
-    except RuntimeError as error:
-        if _is_out_of_memory(error):
-            raise ModelError(
-                f"out of memory with {ids.size} tokens in a micro-batch",
-                hint="lower --batch-tokens",
-            ) from error
-        raise
-    return rows
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether torch could not allocate, on a GPU or (a plain error there) on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    if device.type != "cpu":
+        return _PlainNetwork(network, device, dtype)
+    if isinstance(network, LongClassifier):
+        return FastLongClassifier(network, dtype)
+    if isinstance(network, TokenClassifier):
+        return FastTokenClassifier(network, dtype)
+    if isinstance(network, SequenceClassifier):
+        return prepare(network, dtype)
+    return _PlainNetwork(network, device, torch.float32)

@@ -1,8 +1,8 @@
 """The BERT encoder and its heads, in plain torch: for training, for GPUs, and as the reference.
 
-Weights map one to one to Hugging Face's `BertModel` (`checkpoint.py` knows the names).
+Weights map one to one to Hugging Face's `BertModel` (`hub_names.py` knows the names).
 Post-layer-norm, learned positions, exact-erf GELU, as published (Devlin et al. 2019; Ji et al.
-2021). Shapes: B batch, T tokens with [CLS] and [SEP], H heads, D hidden size, K labels.
+2021). Shapes: B batch, T tokens with [CLS] and [SEP], H heads, D hidden size, K labels, L bases.
 """
 
 from typing import Protocol, runtime_checkable
@@ -10,8 +10,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from dnabert_cli.config import ModelConfig
+from dnabert_cli.sequence.kmers import Tokenizer
 
 
 @runtime_checkable
@@ -25,6 +27,14 @@ class Network(Protocol):
 
     def embed(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return the hidden states `[B, T, D]` of the last layer."""
+
+
+def max_tokens(config: ModelConfig) -> int | None:
+    """Return how many tokens a network reads at once, [CLS] and [SEP] not counted; None: any."""
+    if config.arch != "bert":
+        return None
+    n_chunks = 1 if config.long is None else config.chunks
+    return n_chunks * (config.max_position_embeddings - 2)
 
 
 class Embeddings(nn.Module):
@@ -109,6 +119,8 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+        # Training then computes each layer twice and keeps its inputs only: less memory.
+        self.checkpoints_activations = False
 
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Encode ids `[B, T]`; `attention_mask [B, T]` is 1 where real, `None` when all are.
@@ -119,7 +131,10 @@ class Encoder(nn.Module):
         mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         hidden: Tensor = self.embeddings(ids)
         for layer in self.layers:
-            hidden = layer(hidden, mask)
+            if self.checkpoints_activations and self.training:
+                hidden = checkpoint(layer, hidden, mask, use_reentrant=False)
+            else:
+                hidden = layer(hidden, mask)
         return hidden
 
     def pool(self, hidden: Tensor) -> Tensor:
@@ -148,6 +163,46 @@ class SequenceClassifier(nn.Module):
             hidden = mean_over_tokens(hidden, attention_mask)[:, None]
         logits: Tensor = self.classifier(self.dropout(self.encoder.pool(hidden)))
         return logits
+
+    def embed(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the hidden states `[B, T, D]` of the last layer."""
+        hidden: Tensor = self.encoder(ids, attention_mask)
+        return hidden
+
+
+class TokenClassifier(nn.Module):
+    """One vector of logits per base: the mean of those of the k-mers that hold it.
+
+    The weights are those of Hugging Face's `BertForTokenClassification`, which answers per token.
+    The pooler belongs to the folder but is not trained here.
+    """
+
+    def __init__(self, config: ModelConfig, n_labels: int, k: int, token_stride: int = 1) -> None:
+        super().__init__()
+        self.config = config
+        self.tokenizer = Tokenizer(k, token_stride)
+        self.encoder = Encoder(config)
+        self.encoder.pooler.requires_grad_(False)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, n_labels)
+
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return logits `[B, L, K]` float32 for ids `[B, T]`.
+
+        L is the number of bases that T - 2 tokens cover, that is the longest row. The logits of
+        a base that no k-mer of its row holds are 0.
+        """
+        return self.classify(self.encoder(ids, attention_mask), attention_mask)
+
+    def classify(self, hidden: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return logits `[B, L, K]` float32 for last hidden states `[B, T, D]`."""
+        logits = self.classifier(self.dropout(hidden[:, 1:-1])).float()
+        return mean_over_kmers(
+            logits,
+            # [CLS] leads and [SEP] ends a row: two further on, the mask says which are k-mers
+            None if attention_mask is None else attention_mask[:, 2:],
+            self.tokenizer,
+        )
 
     def embed(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return the hidden states `[B, T, D]` of the last layer."""
@@ -207,6 +262,30 @@ def mean_over_tokens(hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
     kmers.scatter_(1, ends.long(), 0)
     kmers[:, 0] = 0
     return (hidden * kmers[..., None]).sum(1) / kmers.sum(1, keepdim=True).clamp(min=1)
+
+
+def mean_over_kmers(scores: Tensor, mask: Tensor | None, tokenizer: Tokenizer) -> Tensor:
+    """Return scores of bases `[B, L, K]`: the mean of those of the k-mers that hold them.
+
+    As `sequence.kmers.to_base_scores`, for rows of any number of k-mers; 0 where no k-mer is.
+
+    Args:
+        scores: `[B, T, K]`, of k-mers alone.
+        mask: `[B, T]`, 1 for k-mers and 0 where padded; `None` when nothing is.
+        tokenizer: k and token stride.
+    """
+    real = scores.new_ones(scores.shape[:2]) if mask is None else mask.to(scores.dtype)
+    n_tokens = scores.shape[1]
+    n_bases, stride = tokenizer.n_bases(n_tokens), tokenizer.token_stride
+    sums = scores.new_zeros(len(scores), n_bases, scores.shape[2])
+    counts = scores.new_zeros(len(scores), n_bases, 1)
+    kept = scores * real[..., None]
+    # Sums of slices, not a convolution: that would be rounded under autocast and on GPUs (TF32).
+    for offset in range(tokenizer.k if n_tokens else 0):
+        covered = slice(offset, offset + (n_tokens - 1) * stride + 1, stride)
+        sums[:, covered] += kept
+        counts[:, covered] += real[..., None]
+    return sums / counts.clamp(min=1)
 
 
 def initialize(network: nn.Module, standard_deviation: float) -> None:

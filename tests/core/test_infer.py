@@ -184,7 +184,7 @@ def test_calibration_divides_the_logits():
 
 def test_a_single_output_is_returned_raw():
     network, windows = build(n_labels=1), some_windows(5)
-    task = TaskConfig(k=K, classes=("expression",), calibration=2.5)
+    task = TaskConfig(k=K, classes=("expression",), head="regression", calibration=2.5)
     with torch.no_grad():
         expected = network(ids_of(windows)).numpy()
 
