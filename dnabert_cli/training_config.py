@@ -1,13 +1,110 @@
-"""Every default of training, once: `pretrain` here, `finetune` still in `config.py`."""
+"""Every default of training, once: `config.py` for `finetune` and `pretrain`."""
 
+import math
 from dataclasses import dataclass, field
 
-from dnabert_cli.config import ComputeConfig
+from dnabert_cli.config import ARCHITECTURES, HEADS, LONG_CHOICES, POOLINGS, ComputeConfig
 from dnabert_cli.errors import OptionsError
 
+CLASS_WEIGHTS = ("none", "balanced")
+SPLITS = ("auto", "chromosome", "similarity")
 MASKINGS = ("span", "original")
 LENGTH_UNITS = ("tokens", "bases")
 STARTS = ("random", "structured")
+
+
+_COUNTS = ("seeds", "epochs", "batch_size", "evaluations_per_epoch", "patience", "stride")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    """`dnabert finetune`. Published values: Ji et al. 2021 and the original's README."""
+
+    arch: str = "bert"
+    base: str | None = None  # model to start from; None: random weights of `preset`
+    preset: str = "dnabert-6-compact"  # architecture when there is no base
+    head: str = "class"
+    labels: str | None = None  # BED or bedGraph: the label of each base, for head `token`
+    window: int | None = None  # bases that regions are cut into, for head `token`; None: 300
+    long: str | None = None  # how chunks of long sequences are joined; None: one chunk
+    token_stride: int | None = None  # None: as the base says, else 1
+    pooling: str = "cls"
+    epochs: int = 5
+    batch_size: int = 32  # global: the same on one process or many
+    learning_rate: float = 2e-4  # original's README, fine-tuning
+    weight_decay: float = 0.01
+    warmup: float = 0.1  # share of all steps
+    max_gradient_norm: float = 1.0
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    label_smoothing: float = 0.0
+    class_weights: str = "none"  # balanced: rare classes count as much as frequent ones
+    metric: str | None = None  # decides on the best weights; None: the first of the head
+    split: str = "auto"  # by chromosome where rows have coordinates, else by shared 50-mers
+    dev_fraction: float = 0.1  # for early stopping and the threshold
+    test_fraction: float = 0.1  # reported once, at the end
+    evaluations_per_epoch: int = 2
+    patience: int = 4  # evaluations without a better metric before stopping
+    threshold_fpr: float | None = None  # share of dev negatives called; None: best MCC
+    stride: int = 50  # of later scans
+    anchor: int | None = None  # of later calls; None: the middle of the window
+    class_names: tuple[str, ...] | None = None  # in the order of the labels; None: the labels
+    background: str | None = None  # the class that scans never call; None: the first
+    half: bool = False  # store the weights in half precision
+    compile: bool = False  # torch.compile
+    checkpoint_activations: bool = False  # compute them twice and keep few: less memory
+    seed: int = 0
+    seeds: int = 1  # runs, of seed, seed + 1, ...
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse values that could not train."""
+        if self.arch not in ARCHITECTURES:
+            raise OptionsError(f"--arch {self.arch} is unknown; known: {ARCHITECTURES}")
+        if self.arch != "bert" and (self.base is not None or self.long is not None):
+            raise OptionsError(f"--arch {self.arch} has no --base and no --long; leave them out")
+        self._check_choices()
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise OptionsError(f"--{name.replace('_', '-')} must be at least 1")
+        for name in ("dev_fraction", "test_fraction"):
+            if not 0 <= getattr(self, name) < 0.5:
+                raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 0.5)")
+        if self.dev_fraction == 0:
+            raise OptionsError("--dev-fraction must be above 0: early stopping needs it")
+        if not 0 < self.learning_rate < math.inf:
+            raise OptionsError("--learning-rate must be above 0")
+        self._check_training()
+
+    def _check_choices(self) -> None:
+        for name, known in (
+            ("head", HEADS),
+            ("class_weights", CLASS_WEIGHTS),
+            ("split", SPLITS),
+            ("long", (None, *LONG_CHOICES)),
+        ):
+            if getattr(self, name) not in known:
+                shown = ", ".join(filter(None, known))
+                option = name.replace("_", "-")
+                raise OptionsError(f"--{option} {getattr(self, name)} is unknown; known: {shown}")
+        if self.head != "token" and (self.labels is not None or self.window is not None):
+            raise OptionsError("--labels and --window belong to --head token")
+        if self.head == "token" and self.labels is None:
+            raise OptionsError("--head token needs --labels: a BED or bedGraph file")
+        if self.head == "token" and (self.arch != "bert" or self.long is not None):
+            raise OptionsError("--head token is for --arch bert without --long")
+
+    def _check_training(self) -> None:
+        shares = ("warmup", "hidden_dropout", "attention_dropout", "label_smoothing")
+        for name in (*shares, "threshold_fpr"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
+                raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 1)")
+        if not self.max_gradient_norm > 0 or not 0 <= self.weight_decay < math.inf:
+            raise OptionsError("--max-gradient-norm must be above 0, --weight-decay at least 0")
+        if not 0 <= self.seed < 1 << 63:
+            raise OptionsError("--seed must lie in [0, 2^63)")
+        if self.pooling not in POOLINGS:
+            raise OptionsError(f"--pooling {self.pooling} is unknown; known: {POOLINGS}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,10 @@ COMMAND_HEADINGS = [
     "Limits",
 ]
 # Options of the program itself and of other programs that the pages name.
-OTHER_OPTIONS = {"--help", "--version", "--install-completion", "--show-completion"}
+OTHER_OPTIONS = {
+    *("--help", "--version", "--install-completion", "--show-completion"),
+    *("--nproc-per-node", "--nnodes", "--rdzv-endpoint"),  # torchrun
+}
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 EXAMPLE = re.compile(r"^<!-- run -->\n+```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""How well probabilities agree with labels: the usual scores, their intervals, and thresholds.
+"""How well probabilities agree with labels: the usual scores, and thresholds.
 
 Labels are class numbers `0 .. K-1`. In a binary task class 1 is the positive class, and
 precision, recall and F1 are of that class; with more classes they are macro averages. A score
@@ -33,26 +33,6 @@ def metrics(
     return of_calls | {
         name: score(labels, probabilities) for name, score in _OF_PROBABILITIES.items()
     }
-
-
-def metric_interval(
-    name: str, labels: Labels, probabilities: Floats, *, seed: int = 0
-) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of one score of `METRIC_NAMES`.
-
-    Args:
-        name: of the score, as in `metrics`.
-        labels: `[N]` class numbers.
-        probabilities: `[N, K]`.
-        seed: of the resamples; the same rows for every score.
-    """
-
-    def score_of_calls(labels: Labels, probabilities: Floats) -> float:
-        return _OF_CALLS[name](_confusion(labels, probabilities, None))
-
-    statistic = _OF_PROBABILITIES.get(name, score_of_calls)
-    generator = np.random.default_rng(seed)
-    return bootstrap_interval(statistic, labels, probabilities, generator=generator)
 
 
 def _confusion(labels: Labels, probabilities: Floats, threshold: float | None) -> Confusion:
@@ -220,38 +200,6 @@ def _curve(
     n_called = np.flatnonzero(last_of_tie) + 1
     true = np.cumsum(positive[order], dtype=np.int64)[last_of_tie]
     return true, n_called - true, ranked[last_of_tie]
-
-
-def bootstrap_interval(
-    statistic: Statistic,
-    labels: Labels,
-    probabilities: Floats,
-    *,
-    n: int = 1000,
-    level: float = 0.95,
-    generator: np.random.Generator,
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a statistic, resampling rows.
-
-    Resamples in which the statistic is undefined are left out; (NaN, NaN) if all are.
-
-    Args:
-        statistic: called as `statistic(labels, probabilities)`, for example `auroc`.
-        labels: `[N]`.
-        probabilities: `[N, K]` or `[N]`.
-        n: how many resamples.
-        level: share of the resamples inside the interval.
-        generator: source of the resamples.
-    """
-    values = np.full(n, np.nan)
-    for i in range(n if len(labels) else 0):
-        rows = generator.integers(len(labels), size=len(labels))
-        values[i] = statistic(labels[rows], probabilities[rows])
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def best_threshold(labels: Labels, scores: Floats) -> float:

@@ -1,7 +1,6 @@
 """`dnabert finetune`: the options; the work is `tasks.finetune`."""
 
 import logging
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +8,11 @@ import typer
 
 from dnabert_cli.cli import options
 from dnabert_cli.cli.console import configure
-from dnabert_cli.config import ARCHITECTURES, POOLINGS, ComputeConfig, FinetuneConfig
+from dnabert_cli.cli.signals import StopRequest
+from dnabert_cli.config import ARCHITECTURES, HEADS, LONG_CHOICES, POOLINGS, ComputeConfig
+from dnabert_cli.training_config import CLASS_WEIGHTS, SPLITS, FinetuneConfig
 
 logger = logging.getLogger(__name__)
-
-# The signals clusters send before they take a machine away.
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 def finetune(
@@ -22,8 +20,8 @@ def finetune(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Labelled tables (columns sequence, label), or two files without labels: "
-            "positives, then negatives.",
+            help="Labelled tables (columns sequence, label); two files without labels: positives, "
+            "then negatives; for --head token, regions (BED).",
         ),
     ],
     output: Annotated[
@@ -40,8 +38,40 @@ def finetune(
     ] = FinetuneConfig.preset,
     arch: Annotated[
         str,
-        typer.Option(metavar="|".join(ARCHITECTURES), help="BERT, or the CNN baseline."),
+        typer.Option(metavar="|".join(ARCHITECTURES), help="BERT, or a baseline."),
     ] = FinetuneConfig.arch,
+    head: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(HEADS),
+            help="What the model answers: one class, any number of labels, a number, or one of "
+            "these per base.",
+        ),
+    ] = FinetuneConfig.head,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labels of the bases, for --head token: BED (its names are classes) or bedGraph.",
+        ),
+    ] = FinetuneConfig.labels,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BASES",
+            min=1,
+            help="Windows that regions are cut into, for --head token.",
+            show_default="300",
+        ),
+    ] = FinetuneConfig.window,
+    long: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(LONG_CHOICES),
+            help="Read sequences of any length in chunks, joined so.",
+            show_default="one chunk",
+        ),
+    ] = FinetuneConfig.long,
     genome: options.Genome = None,
     test: Annotated[
         list[str] | None,
@@ -77,6 +107,13 @@ def finetune(
     label_smoothing: Annotated[
         float, typer.Option(metavar="P", help="Share taken from the true class.")
     ] = FinetuneConfig.label_smoothing,
+    class_weights: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(CLASS_WEIGHTS),
+            help="balanced: rare classes count as much as frequent ones.",
+        ),
+    ] = FinetuneConfig.class_weights,
     token_stride: Annotated[
         int | None,
         typer.Option(
@@ -89,6 +126,22 @@ def finetune(
     pooling: Annotated[
         str, typer.Option(metavar="|".join(POOLINGS), help="What the classifier reads.")
     ] = FinetuneConfig.pooling,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Figure of the development rows that decides on the weights kept.",
+            show_default="auprc, macro_auprc or spearman, by head",
+        ),
+    ] = FinetuneConfig.metric,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(SPLITS),
+            help="What no two parts share; auto: chromosomes where rows have coordinates, else "
+            "similar rows. A column group wins.",
+        ),
+    ] = FinetuneConfig.split,
     dev_fraction: Annotated[
         float, typer.Option(metavar="SHARE", help="Rows for early stopping and the threshold.")
     ] = FinetuneConfig.dev_fraction,
@@ -99,7 +152,8 @@ def finetune(
         int, typer.Option(metavar="INT", min=1, help="Looks at the development rows.")
     ] = FinetuneConfig.evaluations_per_epoch,
     patience: Annotated[
-        int, typer.Option(metavar="INT", min=1, help="Looks without a better AUPRC before the end.")
+        int,
+        typer.Option(metavar="INT", min=1, help="Looks without a better figure before the end."),
     ] = FinetuneConfig.patience,
     threshold_fpr: Annotated[
         float | None,
@@ -135,10 +189,18 @@ def finetune(
     half: Annotated[
         bool, typer.Option("--half", help="Store the weights in half precision.")
     ] = FinetuneConfig.half,
+    compile: options.Compile = FinetuneConfig.compile,  # noqa: A002  the name of the option
+    checkpoint_activations: options.CheckpointActivations = FinetuneConfig.checkpoint_activations,
     seed: options.Seed = FinetuneConfig.seed,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run that lies in the output folder.")
-    ] = False,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            metavar="INT", min=1, help="Runs, of seed, seed + 1, ...; the best one is the result."
+        ),
+    ] = FinetuneConfig.seeds,
+    log_tsv: options.LogTsv = None,
+    tensorboard: options.TensorBoard = None,
+    resume: options.Resume = False,
     force: options.Force = False,
     device: options.Device = ComputeConfig.device,
     precision: options.Precision = ComputeConfig.precision,
@@ -149,7 +211,7 @@ def finetune(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a classifier on labelled sequences; a model folder."""
+    """Train a model on labelled sequences; a model folder."""
     from dnabert_cli.tasks.finetune import Run
     from dnabert_cli.tasks.finetune import finetune as run
 
@@ -158,6 +220,16 @@ def finetune(
         arch=arch,
         base=base,
         preset=preset,
+        head=head,
+        labels=labels,
+        window=window,
+        long=long,
+        class_weights=class_weights,
+        metric=metric,
+        split=split,
+        compile=compile,
+        checkpoint_activations=checkpoint_activations,
+        seeds=seeds,
         token_stride=token_stride,
         pooling=pooling,
         epochs=epochs,
@@ -184,7 +256,7 @@ def finetune(
             device=device, precision=precision, threads=threads, batch_tokens=batch_tokens
         ),
     )
-    stop = _StopRequest()
+    stop = StopRequest()
     result = run(
         inputs,
         settings,
@@ -192,6 +264,8 @@ def finetune(
             output=output,
             genome=genome,
             tests=test or (),
+            log_tsv=log_tsv,
+            tensorboard=tensorboard,
             force=force,
             resume=resume,
             download=download,
@@ -200,19 +274,3 @@ def finetune(
         ),
     )
     logger.info("model written to %s", result.folder)
-
-
-class _StopRequest:
-    """Remembers that the process was asked to end, so that the loop can save first."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in _STOP_SIGNALS:
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002  as `signal` calls it
-        self._asked = True
-
-    def is_set(self) -> bool:
-        """Tell whether a signal has come."""
-        return self._asked

@@ -184,6 +184,10 @@ LogTsv = Annotated[
     Path | None,
     typer.Option("--log-tsv", metavar="FILE", help="Write loss, learning rate and speed as TSV."),
 ]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", metavar="DIR", help="Write the same for TensorBoard."),
+]
 Compile = Annotated[
     bool, typer.Option("--compile", help="Let torch.compile make the network faster (GPU).")
 ]

@@ -26,10 +26,11 @@ def predict(
     genome: options.Genome = None,
     output: options.Output = "-",
     aggregate: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="|".join(AGGREGATES),
             help="How the windows of a sequence longer than the model's are combined.",
+            show_default="max; mean of numbers",
         ),
     ] = PredictConfig.aggregate,
     stride: Annotated[
@@ -59,14 +60,14 @@ def predict(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Predict the class of sequences; a table of probabilities."""
+    """Predict what a model answers to sequences; a table."""
     from dnabert_cli.formats import files, reports, tables
-    from dnabert_cli.tasks.predict import EmbeddingCollector, columns, table_rows
     from dnabert_cli.tasks.predict import predict as run
+    from dnabert_cli.tasks.predictions import EmbeddingCollector, table_rows
 
     progress = configure(verbose - quiet)
     settings = PredictConfig(
-        aggregate=aggregate,
+        aggregate=aggregate or PredictConfig.aggregate,
         stride=stride,
         pooling=pooling,
         compute=ComputeConfig(
@@ -87,9 +88,7 @@ def predict(
     )
     vectors = EmbeddingCollector(result.rows)
     with files.open_output(output, force=force) as handle:
-        tables.write_table(
-            table_rows(vectors), columns(result.classes), handle, header=not no_header
-        )
+        tables.write_table(table_rows(vectors), result.columns, handle, header=not no_header)
     if embeddings is not None:
         vectors.save(embeddings)
     logger.info(result.counts.summary())

@@ -176,6 +176,7 @@ def pretrain(
         int, typer.Option(metavar="STEPS", min=1, help="Steps per row of the log.")
     ] = PretrainConfig.log_every,
     log_tsv: options.LogTsv = None,
+    tensorboard: options.TensorBoard = None,
     save_packed: Annotated[
         str | None,
         typer.Option(
@@ -252,6 +253,7 @@ def pretrain(
             output=output,
             save_packed=save_packed,
             log_tsv=log_tsv,
+            tensorboard=tensorboard,
             force=force,
             resume=resume,
             download=download,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnabert_cli.config import FinetuneConfig, ModelConfig, TaskConfig
+from dnabert_cli.config import ModelConfig, TaskConfig
 from dnabert_cli.core.batches import IGNORED, LabelledPiece, LabelledRows
 from dnabert_cli.core.checkpoint import build_network, load_encoder
 from dnabert_cli.core.device import n_threads, resolve_device, resolve_precision, seed_everything
@@ -27,6 +27,7 @@ from dnabert_cli.core.optimize import build_optimizer, build_schedule
 from dnabert_cli.core.pretraining import Watch, tokens_per_piece
 from dnabert_cli.core.states import LoopState
 from dnabert_cli.sequence.kmers import Tokenizer
+from dnabert_cli.training_config import FinetuneConfig
 
 Loss = Callable[[nn.Module, LabelledPiece], Tensor]
 
@@ -175,38 +176,8 @@ def train_classifier(
         if isinstance(encoder := getattr(network, "encoder", None), Encoder):
             encoder.checkpoints_activations = config.checkpoint_activations
         settings = _settings(network, rows, config, device)
-        optimizer = build_optimizer(
-            network, learning_rate=config.learning_rate, weight_decay=config.weight_decay
-        )
-        weights = goal.class_weights
-        trainer = Trainer(
-            network=network,
-            optimizer=optimizer,
-            schedule=build_schedule(
-                optimizer,
-                n_steps=settings.n_steps,
-                warmup_steps=int(config.warmup * settings.n_steps),
-            ),
-            batches=lambda first: rows.batches(
-                first,
-                batch_size=config.batch_size,
-                max_tokens=tokens_per_piece(config.compute.batch_tokens, device),
-                seed=config.seed,
-            ),
-            loss=make_loss(
-                config.head,
-                goal.n_labels,
-                config.label_smoothing,
-                None if weights is None else torch.from_numpy(weights).to(device),
-            ),
-            evaluate=evaluate,
-            metric=goal.metric,
-            should_stop=watch.should_stop,
-            log=watch.log,
-            forward=torch.compile(network) if config.compile else None,  # type: ignore[arg-type]
-        )
         state = fit(
-            trainer,
+            _trainer(network, rows, evaluate, config, goal, watch, settings),
             settings,
             state_folder=watch.state_folder,
             run_key=_run_key(config, rows),
@@ -215,6 +186,49 @@ def train_classifier(
         )
     network.to("cpu").eval()
     return state
+
+
+def _trainer(
+    network: nn.Module,
+    rows: LabelledRows,
+    evaluate: Callable[[Any], dict[str, float]],
+    config: FinetuneConfig,
+    goal: Goal,
+    watch: Watch,
+    settings: LoopSettings,
+) -> Trainer:
+    """What the loop is handed; the network is on its device."""
+    device = settings.device
+    optimizer = build_optimizer(
+        network, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+    )
+    weights = goal.class_weights
+    return Trainer(
+        network=network,
+        optimizer=optimizer,
+        schedule=build_schedule(
+            optimizer,
+            n_steps=settings.n_steps,
+            warmup_steps=int(config.warmup * settings.n_steps),
+        ),
+        batches=lambda first: rows.batches(
+            first,
+            batch_size=config.batch_size,
+            max_tokens=tokens_per_piece(config.compute.batch_tokens, device),
+            seed=config.seed,
+        ),
+        loss=make_loss(
+            config.head,
+            goal.n_labels,
+            config.label_smoothing,
+            None if weights is None else torch.from_numpy(weights).to(device),
+        ),
+        evaluate=evaluate,
+        metric=goal.metric,
+        should_stop=watch.should_stop,
+        log=watch.log,
+        forward=torch.compile(network) if config.compile else None,  # type: ignore[arg-type]
+    )
 
 
 def _run_key(config: FinetuneConfig, rows: LabelledRows) -> str:

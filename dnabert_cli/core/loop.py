@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from dnabert_cli.core.device import CPU, is_out_of_memory
 from dnabert_cli.core.distributed import World
 from dnabert_cli.core.states import LoopState, load_newest, save_state
+from dnabert_cli.core.throughput import peak_operations
 from dnabert_cli.errors import DnabertError, Interrupted, ModelError
 from dnabert_cli.progress import SILENT, Progress
 
@@ -61,6 +62,7 @@ class LoopSettings:
     patience: int | None = None  # evaluations without a better metric; None: never stop early
     max_gradient_norm: float = 1.0
     seed: int = 0
+    operations_per_token: float = 0.0  # of forward and backward pass
     dtype: torch.dtype = torch.float32  # of autocast; fp32 switches it off
     device: torch.device = CPU
 
@@ -161,6 +163,7 @@ class _Run:
             self.state = load_newest(state_folder, self._objects(), run_key) or self.state
         self.network = world.wrap(trainer.forward or trainer.network, settings.device)
         self.recent = _Recent()
+        self.peak = peak_operations(settings.device)
 
     def go(self) -> LoopState:
         """Run all steps that are left."""
@@ -296,13 +299,17 @@ class _Run:
             )
 
     def _note(self) -> str:
-        """What stands behind the progress: loss, learning rate, speed."""
+        """What stands behind the progress: loss, learning rate, speed, share of the peak."""
         seconds = time.monotonic() - self.recent.began
-        rate = self.recent.n_tokens / seconds if seconds else 0.0
-        return (
+        speed = self.recent.n_tokens / seconds if seconds else 0.0
+        note = (
             f"loss {np.mean(self.recent.losses):.4f}, "
-            f"lr {self.trainer.schedule.get_last_lr()[0]:.2g}, {rate:,.0f} tokens/s"
+            f"lr {self.trainer.schedule.get_last_lr()[0]:.2g}, {speed:,.0f} tokens/s"
         )
+        if self.peak is not None:
+            share = speed * self.settings.operations_per_token / (self.peak * self.world.size)
+            note += f", {share:.0%} of the peak"
+        return note
 
     def _objects(self) -> dict[str, Any]:
         trainer = self.trainer

@@ -22,7 +22,8 @@ from dnabert_cli.sequence.masking import (
 Int64s = npt.NDArray[np.int64]
 Digits = npt.NDArray[np.uint8]
 
-_MASKING = 1  # keeps the random numbers of masking apart from those of cutting
+# Streams of random numbers beside those of `sequence.corpus`, which are (seed, epoch, 0 to 3).
+_MASKING, _HELD_OUT_MASKING = 4, 5
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class MaskedRows:
         """Yield batch `first` and all after it, without end, each as pieces of `max_tokens`."""
         for step, pieces in batches(self._corpus, self._rules, batch_size, self._seed, first):
             generator = np.random.default_rng((self._seed, step, _MASKING))
-            n_tokens = self._n_tokens(pieces)
+            n_tokens = count_tokens(pieces, self._tokenizer)
             made: list[MaskedPiece] = []
             while not any(piece.n_units for piece in made):  # a small batch may have hidden none
                 made = [
@@ -124,15 +125,10 @@ class MaskedRows:
                 ]
             yield [piece for piece in made if piece.n_units]
 
-    def _n_tokens(self, pieces: Pieces) -> Int64s:
-        tokenizer = self._tokenizer
-        return (pieces.n_bases - tokenizer.k) // tokenizer.token_stride + 1
-
     def _piece(
         self, pieces: Pieces, n_tokens: Int64s, step: int, generator: np.random.Generator
     ) -> MaskedPiece:
         tokens = encode_rows(read_rows(self._corpus, pieces), self._tokenizer)
-        tokens = tokens[:, : int(n_tokens.max())]
         hidden = self._hide(n_tokens, step, generator)
         first_random = 0 if self._masking.original else N_SPECIAL
         seen = corrupt(
@@ -148,6 +144,12 @@ class MaskedRows:
             return original_mask(n_tokens, tokenizer.k, share, generator)
         span = span_length(tokenizer.k, tokenizer.token_stride)
         return span_mask(n_tokens, span, share, generator)
+
+
+def count_tokens(pieces: Pieces, tokenizer: Tokenizer) -> Int64s:
+    """Return `[B]`, the tokens of each piece, [CLS] and [SEP] not counted."""
+    n_bases = pieces.n_bases.astype(np.int64)
+    return (n_bases - tokenizer.k) // tokenizer.token_stride + 1
 
 
 def read_rows(corpus: Corpus, pieces: Pieces) -> Digits:
@@ -233,19 +235,20 @@ def hold_out_pieces(
     """Return the same pieces of a held-out corpus every time, in spans of [MASK] alone."""
     rules = replace(rules, weights=(), sampled_share=0.0, reverse=False)
     _, pieces = next(batches(corpus, rules, n_pieces, seed))
-    generator = np.random.default_rng((seed, _MASKING))
+    n_tokens = count_tokens(pieces, tokenizer)
+    k, stride = tokenizer.k, tokenizer.token_stride
+    generator = np.random.default_rng((seed, 0, _HELD_OUT_MASKING))
     found = HeldOut([], [], [])
-    all_tokens = (pieces.n_bases - tokenizer.k) // tokenizer.token_stride + 1
-    span = span_length(tokenizer.k, tokenizer.token_stride)
-    for rows in cut_by_length(all_tokens + 2, max_tokens):
-        n_tokens = all_tokens[rows]
-        bases = read_rows(corpus, pieces[rows])
-        tokens = encode_rows(bases, tokenizer)[:, : int(n_tokens.max())]
-        hidden = span_mask(n_tokens, span, share, generator)
-        n_hidden = hidden_bases(hidden, n_tokens, tokenizer.k, tokenizer.token_stride)
-        found.pieces.append(
-            lay_out_masked(tokens, np.where(hidden, MASK, tokens), hidden, n_tokens)
-        )
-        found.digits.append(bases[:, : n_hidden.shape[1]])
-        found.n_hidden.append(n_hidden)
+    while not found.pieces:  # of few pieces none may have a hidden token
+        for rows in cut_by_length(n_tokens + 2, max_tokens):
+            hidden = span_mask(n_tokens[rows], span_length(k, stride), share, generator)
+            if not hidden.any():
+                continue
+            bases = read_rows(corpus, pieces[rows])
+            tokens = encode_rows(bases, tokenizer)
+            seen = np.where(hidden, MASK, tokens)
+            n_hidden = hidden_bases(hidden, n_tokens[rows], k, stride)
+            found.pieces.append(lay_out_masked(tokens, seen, hidden, n_tokens[rows]))
+            found.digits.append(bases[:, : n_hidden.shape[1]])
+            found.n_hidden.append(n_hidden)
     return found

@@ -26,6 +26,7 @@ from dnabert_cli.core.network import MaskedLanguageModel, initialize
 from dnabert_cli.core.optimize import build_optimizer, build_schedule
 from dnabert_cli.core.starts import start_structured
 from dnabert_cli.core.states import LoopState
+from dnabert_cli.core.throughput import operations_per_token
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.corpus import Corpus, PieceRules
 from dnabert_cli.sequence.kmers import Tokenizer
@@ -146,50 +147,12 @@ def pretrain_network(
     device = resolve_device(config.compute.device)
     if device.type == "cpu":
         torch.set_num_threads(n_threads(config.compute.threads))
-    dtype = resolve_precision(config.compute.precision, device)
     with joined(device) as (world, device):
         network.to(device)
         network.encoder.checkpoints_activations = config.checkpoint_activations
-        optimizer = build_optimizer(
-            network,
-            learning_rate=_given(config.learning_rate),
-            weight_decay=config.weight_decay,
-            betas=(0.9, config.beta2),
-            eps=config.eps,
-        )
-        trainer = Trainer(
-            network=network,
-            optimizer=optimizer,
-            schedule=build_schedule(
-                optimizer,
-                n_steps=_given(config.schedule_steps),
-                warmup_steps=_given(config.warmup_steps),
-            ),
-            batches=lambda first: rows.batches(
-                first,
-                batch_size=_given(config.batch_size),
-                max_tokens=tokens_per_piece(config.compute.batch_tokens, device),
-            ),
-            loss=masked_loss,
-            evaluate=lambda current: held_out_figures(current, held_out, device, dtype),
-            metric=None,
-            should_stop=watch.should_stop,
-            log=watch.log,
-            save=watch.save,
-            forward=torch.compile(network) if config.compile else None,  # type: ignore[arg-type]
-        )
-        settings = LoopSettings(
-            n_steps=_given(config.steps),
-            evaluate_every=config.evaluate_every,
-            save_every=config.save_every,
-            log_every=config.log_every,
-            max_gradient_norm=config.max_gradient_norm,
-            seed=config.seed,
-            dtype=dtype,
-            device=device,
-        )
+        settings = _settings(network, config, device)
         state = fit(
-            trainer,
+            _trainer(network, rows, held_out, config, watch, settings),
             settings,
             state_folder=watch.state_folder,
             run_key=_run_key(config, corpus_key),
@@ -198,6 +161,64 @@ def pretrain_network(
         )
     network.to("cpu").eval()
     return state
+
+
+def _trainer(
+    network: MaskedLanguageModel,
+    rows: MaskedRows,
+    held_out: HeldOut,
+    config: PretrainConfig,
+    watch: Watch,
+    settings: LoopSettings,
+) -> Trainer:
+    """What the loop is handed; the network is on its device."""
+    device, dtype = settings.device, settings.dtype
+    optimizer = build_optimizer(
+        network,
+        learning_rate=_given(config.learning_rate),
+        weight_decay=config.weight_decay,
+        betas=(0.9, config.beta2),
+        eps=config.eps,
+    )
+    return Trainer(
+        network=network,
+        optimizer=optimizer,
+        schedule=build_schedule(
+            optimizer,
+            n_steps=_given(config.schedule_steps),
+            warmup_steps=_given(config.warmup_steps),
+        ),
+        batches=lambda first: rows.batches(
+            first,
+            batch_size=_given(config.batch_size),
+            max_tokens=tokens_per_piece(config.compute.batch_tokens, device),
+        ),
+        loss=masked_loss,
+        evaluate=lambda current: held_out_figures(current, held_out, device, dtype),
+        metric=None,
+        should_stop=watch.should_stop,
+        log=watch.log,
+        save=watch.save,
+        forward=torch.compile(network) if config.compile else None,  # type: ignore[arg-type]
+    )
+
+
+def _settings(
+    network: MaskedLanguageModel, config: PretrainConfig, device: torch.device
+) -> LoopSettings:
+    return LoopSettings(
+        n_steps=_given(config.steps),
+        evaluate_every=config.evaluate_every,
+        save_every=config.save_every,
+        log_every=config.log_every,
+        max_gradient_norm=config.max_gradient_norm,
+        seed=config.seed,
+        operations_per_token=operations_per_token(
+            network.config, config.max_length / 2, _given(config.mask_share)
+        ),
+        dtype=resolve_precision(config.compute.precision, device),
+        device=device,
+    )
 
 
 def _given(value: Value | None) -> Value:

@@ -1,11 +1,17 @@
 """Arrays under names, in numpy's `.npz`: written whole, and read without loading them.
 
-Nothing in a file is executed: arrays of objects, which would be unpickled, are refused.
+Nothing in a file is executed: arrays of objects, which would be unpickled, are refused. The names
+in a file are names only and never lead anywhere on the disk. What is mapped is not read through,
+so its checksums are not looked at.
 """
 
+import lzma
+import math
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +24,20 @@ Array = npt.NDArray[Any]
 # A zip member begins with a header of this size; two of its fields say how much follows.
 _HEADER_BYTES = 30
 _NAME_FIELD, _EXTRA_FIELD = slice(26, 28), slice(28, 30)
+# What the readers of zip and of numpy are known to raise on damaged files.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,  # a password, or an unknown way of packing
+)
 
 
 def write_arrays(path: str | Path, *, force: bool, **arrays: Array) -> None:
@@ -36,39 +56,50 @@ def map_arrays(path: str | Path) -> dict[str, Array]:
     """Return the arrays of an `.npz`, mapped into memory where they are stored uncompressed.
 
     Raises:
-        FormatError: the file is no `.npz`, is damaged, or holds arrays of objects.
+        FormatError: the file cannot be opened, is no `.npz`, is damaged, or holds arrays of
+            objects.
     """
     try:
-        with zipfile.ZipFile(path) as archive, Path(path).open("rb") as file:
+        with zipfile.ZipFile(path) as archive:
             return {
-                info.filename.removesuffix(".npy"): _map(path, file, archive, info)
+                info.filename.removesuffix(".npy"): _map(path, archive, info)
                 for info in archive.infolist()
             }
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
+    except _DAMAGE as error:
         raise FormatError(str(path), f"not a table of arrays (.npz): {error}") from error
+    except OSError as error:
+        raise FormatError(str(path), f"cannot be read: {error.strerror or error}") from error
 
 
-def _map(
-    path: str | Path, file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo
-) -> Array:
-    if info.compress_type != zipfile.ZIP_STORED:
-        with archive.open(info) as member:
-            packed: Array = np.lib.format.read_array(member, allow_pickle=False)
-        return packed
-    file.seek(info.header_offset)
-    header = file.read(_HEADER_BYTES)
-    sizes = (int.from_bytes(header[field], "little") for field in (_NAME_FIELD, _EXTRA_FIELD))
-    file.seek(sum(sizes), 1)
-    major, _ = np.lib.format.read_magic(file)
-    read_header = (
-        np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran_order, dtype = read_header(file)
-    if dtype.hasobject:
-        raise ValueError(f"{info.filename} holds objects")
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    offset = file.tell()
-    order = "F" if fortran_order else "C"
-    mapped: Array = np.memmap(path, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
+def _map(path: str | Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    with archive.open(info) as member:
+        shape, fortran_order, dtype = _read_header(member)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename} holds objects")
+        begin, n_bytes = member.tell(), math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or begin + n_bytes != info.file_size:
+            raise ValueError(f"{info.filename} is shorter or longer than it says")
+        order: Literal["F", "C"] = "F" if fortran_order else "C"
+        if n_bytes == 0:
+            return np.empty(shape, dtype)
+        if info.compress_type != zipfile.ZIP_STORED:
+            return np.frombuffer(member.read(), dtype).reshape(shape, order=order)
+    offset = _first_byte(path, info) + begin
+    mapped: Array = np.memmap(path, dtype, "r", offset, shape, order)
     return mapped
+
+
+def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    major, _ = np.lib.format.read_magic(member)
+    if major == 1:
+        return np.lib.format.read_array_header_1_0(member)
+    return np.lib.format.read_array_header_2_0(member)
+
+
+def _first_byte(path: str | Path, info: zipfile.ZipInfo) -> int:
+    """Where a member begins in the file, behind the zip's own header."""
+    with Path(path).open("rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(_HEADER_BYTES)
+    sizes = (int.from_bytes(header[field], "little") for field in (_NAME_FIELD, _EXTRA_FIELD))
+    return info.header_offset + _HEADER_BYTES + sum(sizes)

@@ -18,7 +18,7 @@ from dnabert_cli.records import STRANDS, Call, Interval
 WINDOW_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "probability")
 CALL_COLUMNS = (*WINDOW_COLUMNS, "summit", "n_windows")
 
-_SKIPPED = ("#", "track\t", "track ", "browser\t", "browser ")
+SKIPPED = ("#", "track\t", "track ", "browser\t", "browser ")
 _BLANK = re.compile(r"\s")
 
 
@@ -36,16 +36,22 @@ def read_bed(path: str, stream: io.BufferedReader | None = None) -> list[Interva
         FormatError: with the line: columns not separated by tabs, coordinates that are no whole
             numbers, start not before end, an unknown strand.
     """
-    intervals: list[Interval] = []
+    return [interval for _, interval in read_numbered(path, stream)]
+
+
+def read_numbered(
+    path: str, stream: io.BufferedReader | None = None
+) -> Iterator[tuple[int, Interval]]:
+    """Yield (line, interval) as `read_bed`, for those who must name the line later."""
+    is_first = True
     with as_text(stream or open_binary(path)) as lines:
         for number, line in enumerate(lines, 1):
-            if line.startswith(_SKIPPED) or not line.strip():
+            if line.startswith(SKIPPED) or not line.strip():
                 continue
             cells = line.rstrip("\n").split("\t")
-            if not intervals and _is_header(cells):
-                continue
-            intervals.append(_interval(path, number, cells))
-    return intervals
+            if not (is_first and _is_header(cells)):
+                yield number, _interval(path, number, cells)
+                is_first = False
 
 
 def write_calls(calls: Iterable[Call], handle: TextIO, *, header: bool) -> int:
@@ -109,7 +115,7 @@ def _interval(path: str, line: int, cells: list[str]) -> Interval:
             hint="turn blanks into tabs: tr -s ' ' '\\t'" if found == "blanks" else None,
         )
     chrom, name = cells[0].strip(), cells[3].strip() if len(cells) > 3 else ""
-    start, end = (_coordinate(path, line, cell) for cell in cells[1:3])
+    start, end = (coordinate(path, line, cell) for cell in cells[1:3])
     strand = cells[5].strip() if len(cells) > 5 else "."
     if not chrom:
         raise FormatError(path, "the name of the sequence is missing", line=line)
@@ -121,7 +127,12 @@ def _interval(path: str, line: int, cells: list[str]) -> Interval:
     return Interval(chrom, start, end, name or ".", strand)
 
 
-def _coordinate(path: str, line: int, cell: str) -> int:
+def coordinate(path: str, line: int, cell: str) -> int:
+    """Return a cell as a 0-based coordinate.
+
+    Raises:
+        FormatError: it is no whole number of 0 or more.
+    """
     text = cell.strip()
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise FormatError(
@@ -131,6 +142,15 @@ def _coordinate(path: str, line: int, cell: str) -> int:
             hint="BED is chrom, start, end: start counts from 0, end is not included",
         )
     return int(text)
+
+
+def finite_number(text: str) -> float | None:
+    """Return the finite number a text is; `None` where it is none."""
+    try:
+        value = float(text.replace("_", "x"))  # Python would read 1_000
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _bed6(

@@ -9,8 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-
-import pysam
+from typing import Any
 
 from dnabert_cli.errors import DataError, FormatError
 from dnabert_cli.formats.fasta import clean_sequence, read_fasta
@@ -21,8 +20,6 @@ from dnabert_cli.records import Interval, SequenceRecord
 logger = logging.getLogger(__name__)
 
 _N_NAMES_SHOWN = 5
-
-pysam.set_verbosity(0)  # htslib writes to stderr by itself; our errors say the same
 
 
 class NotIndexableError(FormatError):
@@ -168,7 +165,17 @@ def _unknown_name(path: str, name: str, names: list[str]) -> DataError:
     return DataError(f"{path} has no sequence named {name!r}", hint=hint)
 
 
-def _open_indexed(path: str) -> pysam.FastaFile:
+def _load_pysam(path: str) -> Any:
+    """Load pysam here: a machine that trains from tables may lack it, and streams FASTA."""
+    try:
+        import pysam
+    except ImportError as error:
+        raise NotIndexableError(path, "pysam, which indexes FASTA, is not installed") from error
+    pysam.set_verbosity(0)  # htslib writes to stderr by itself; our errors say the same
+    return pysam
+
+
+def _open_indexed(path: str) -> Any:
     with Path(path).open("rb") as handle:
         first = handle.read(18)
     is_packed = first.startswith(b"\x1f\x8b")
@@ -176,6 +183,7 @@ def _open_indexed(path: str) -> pysam.FastaFile:
         raise NotIndexableError(
             path, "gzip cannot be read at random", hint="pack it with bgzip instead"
         )
+    pysam = _load_pysam(path)
     index = _index(path, is_packed)
     try:
         return pysam.FastaFile(
@@ -189,7 +197,7 @@ def _open_indexed(path: str) -> pysam.FastaFile:
         ) from error
 
 
-def _fetched(path: str, fasta: pysam.FastaFile, name: str, start: int, end: int) -> str:
+def _fetched(path: str, fasta: Any, name: str, start: int, end: int) -> str:
     text = fasta.fetch(name, start, end) if start < end else ""
     sequence = clean_sequence(path, text.encode(), f"record {name!r}", None)
     if len(sequence) != end - start:
@@ -227,6 +235,7 @@ def _is_fresh(index: str, path: str) -> bool:
 
 
 def _build_index(path: str, names: list[str], base: str, suffixes: tuple[str, ...]) -> None:
+    pysam = _load_pysam(path)
     logger.info("%s: building its index %s.fai", path, base)
     # Made beside the final name and renamed: several shards may do this at the same time.
     parts = {suffix: Path(f"{base}.{os.getpid()}{suffix}") for suffix in (".fai", ".gzi")}

@@ -19,7 +19,7 @@ import numpy as np
 
 from dnabert_cli.dna import IUPAC, reverse_complement
 from dnabert_cli.errors import FormatError, OptionsError
-from dnabert_cli.formats.bed import read_bed, write_rows
+from dnabert_cli.formats.bed import finite_number, read_bed, write_rows
 from dnabert_cli.formats.fasta import BYTE_ORDER_MARK, clean_sequence, read_fasta
 from dnabert_cli.formats.files import as_text, looks_like, open_binary
 from dnabert_cli.formats.indexed_fasta import IndexedFasta, NotIndexableError, fetch_regions
@@ -37,7 +37,11 @@ _Row = tuple[int, list[str]]
 
 
 def read_examples(
-    path: str, *, genome: str | None = None, stream: io.BufferedReader | None = None
+    path: str,
+    *,
+    genome: str | None = None,
+    numeric_labels: bool = False,
+    stream: io.BufferedReader | None = None,
 ) -> Iterator[Example]:
     """Read a labelled table, or a k-mer table of the original program, row by row.
 
@@ -47,11 +51,13 @@ def read_examples(
         path: the table, plain or gzip, or `-` for standard input.
         genome: FASTA from which rows with `chrom`, `start` and `end` are fetched when the table
             has no column `sequence`.
+        numeric_labels: the labels must be finite numbers.
         stream: the table as `open_binary` opened it, not yet read; `None` opens it.
 
     Raises:
         FormatError: at once when there is no column `sequence`; later, with the line, at a row
-            that is too short, a letter that is no IUPAC code, coordinates that do not fit.
+            that is too short, a letter that is no IUPAC code, coordinates that do not fit, a label
+            that is no number where it must be one.
         DataError: a row does not lie within the genome.
     """
     rows = _rows(as_text(stream or open_binary(path)))
@@ -64,7 +70,7 @@ def read_examples(
             hint="put a line `sequence<TAB>label` above it",
         )  # fmt: skip
     first = list(islice(rows, 1))
-    table = _table(path, heading[1], first[0][1] if first else [])
+    table = _table(path, heading[1], first[0][1] if first else [], numeric_labels)
     examples = (table.example(line, cells) for line, cells in chain(first, rows))
     if "sequence" in table.columns:
         return examples
@@ -73,7 +79,9 @@ def read_examples(
     return _with_sequences(list(examples), genome)
 
 
-def read_sequences(path: str, genome: str | None = None) -> Iterator[Example]:
+def read_sequences(
+    path: str, genome: str | None = None, *, numeric_labels: bool = False
+) -> Iterator[Example]:
     """Read sequences to predict from FASTA, 2bit, a table, or BED: whichever the content is.
 
     Rows keep the order of the file. A BED interval on '-' is read as its reverse complement.
@@ -81,6 +89,7 @@ def read_sequences(path: str, genome: str | None = None) -> Iterator[Example]:
     Args:
         path: the file, plain or packed, or `-` for standard input.
         genome: FASTA or 2bit the coordinates of a BED refer to.
+        numeric_labels: the labels of a table must be finite numbers.
 
     Raises:
         FormatError: the file breaks its format, or it is BED and there is no genome.
@@ -103,7 +112,7 @@ def read_sequences(path: str, genome: str | None = None) -> Iterator[Example]:
     if kind not in {"BED", "a table", "plain text"}:
         raise FormatError(path, f"looks like {kind}; FASTA, a table or BED is needed")
     if not _is_bed(first):
-        return read_examples(path, genome=genome, stream=stream)
+        return read_examples(path, genome=genome, numeric_labels=numeric_labels, stream=stream)
     if genome is None:
         raise FormatError(path, "is BED, which holds no sequence", hint="add --genome FASTA")
     return _with_sequences(
@@ -135,6 +144,7 @@ class _Table:
     path: str
     columns: dict[str, int]
     has_kmers: bool
+    numeric_labels: bool
 
     def has_places(self) -> bool:
         return {"chrom", "start", "end"} <= self.columns.keys()
@@ -154,9 +164,12 @@ class _Table:
             raise FormatError(
                 self.path, f"strand {strand!r} is not one of '+', '-', '.'", line=line
             )
+        label = found.get("label")
+        if self.numeric_labels and label is not None and finite_number(label) is None:
+            raise FormatError(self.path, f"label {label!r} is no finite number", line=line)
         return Example(
             sequence,
-            label=found.get("label"),
+            label=label,
             name=found.get("name", found.get("locus", MISSING)),
             chrom=chrom,
             start=start,
@@ -208,18 +221,18 @@ def _rows(lines: TextIO) -> Iterator[_Row]:
                 yield number, line.rstrip("\n").split("\t")
 
 
-def _table(path: str, heading: list[str], first: list[str]) -> _Table:
+def _table(path: str, heading: list[str], first: list[str], numeric_labels: bool) -> _Table:
     """Find the known columns in the heading, and k-mers in the first row."""
     names = [cell.removeprefix("#").strip().lower() for cell in heading]
     columns = {name: names.index(name) for name in COLUMNS if name in names}
     place = columns.get("sequence", 0)
     if not _is_kmers(first[place] if place < len(first) else ""):
-        return _Table(path, columns, has_kmers=False)
+        return _Table(path, columns, has_kmers=False, numeric_labels=numeric_labels)
     # The original's heading counts for nothing ("setence" in one of its scripts).
     columns["sequence"] = place
     if len(first) > 1 and 1 not in columns.values():
         columns.setdefault("label", 1)
-    return _Table(path, columns, has_kmers=True)
+    return _Table(path, columns, has_kmers=True, numeric_labels=numeric_labels)
 
 
 def _is_kmers(cell: str) -> bool:

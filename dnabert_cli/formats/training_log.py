@@ -1,47 +1,64 @@
 """The log of a training run as it goes: a TSV that a resumed run goes on with."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dnabert_cli.errors import FormatError
+from dnabert_cli.errors import DnabertError, FormatError
+from dnabert_cli.formats.files import open_text
+
+_STEP = re.compile("[0-9]{1,18}")
 
 
 class TrainingLog:
     """Appends a row per call; a file of an earlier part of the run is cut back to its step.
 
+    Every row is on the disk when the call returns, so that the file can be watched, and what a
+    killed run has left is at most half a row too much.
+
     Args:
-        path: the file, made with its folder's other files left alone.
-        step: rows behind it are of steps that will be done again.
+        path: the file; what lies there is replaced when the run begins with its first step.
+        step: the run goes on behind it; rows behind it are of steps that will be done again.
+
+    Raises:
+        FormatError: the run goes on, and the file is not its log.
+        DnabertError: the file cannot be written.
     """
 
     def __init__(self, path: Path, step: int = 0) -> None:
         self._path = path
-        kept: list[str] = []
-        if step and path.is_file():
-            kept = _rows_until(path, step)
+        kept = _lines_until(path, step) if step and path.is_file() else []
         self._has_header = bool(kept)
-        path.write_text("".join(kept), encoding="utf-8")
+        self._write("".join(kept), "w")
 
     def __call__(self, values: Mapping[str, float]) -> None:
-        """Write a row, and before the first one the names of its columns."""
-        with self._path.open("a", encoding="utf-8") as file:
-            if not self._has_header:
-                file.write("#" + "\t".join(values) + "\n")
-                self._has_header = True
-            file.write("\t".join(_cell(value) for value in values.values()) + "\n")
+        """Write a row, and before the first one the names of its columns; the first is the step."""
+        header = "" if self._has_header else "#" + "\t".join(values) + "\n"
+        self._write(header + "\t".join(map(_cell, values.values())) + "\n", "a")
+        self._has_header = True
+
+    def _write(self, text: str, mode: str) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except OSError as error:
+            raise DnabertError(f"cannot write {self._path}: {error.strerror}") from error
 
 
-def _rows_until(path: Path, step: int) -> list[str]:
-    kept = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
+def _lines_until(path: Path, step: int) -> list[str]:
+    """Return the lines up to a step; a last line without end was being written and is dropped."""
+    with open_text(str(path)) as file:
+        lines = file.read().split("\n")[:-1]
+    if lines and not lines[0].startswith("#"):
+        raise FormatError(str(path), "a training log begins with the names of its columns", line=1)
+    kept = lines[:1]
+    for number, line in enumerate(lines[1:], 2):
         first = line.partition("\t")[0]
-        if line.startswith("#"):
+        if not _STEP.fullmatch(first):
+            raise FormatError(str(path), f"{first[:20]!r} is no step", line=number)
+        if int(first) <= step:
             kept.append(line)
-        elif not first.isdecimal():
-            raise FormatError(str(path), f"{first!r} is no step", line=number)
-        elif int(first) <= step and line.endswith("\n"):
-            kept.append(line)
-    return kept
+    return [line + "\n" for line in kept]
 
 
 def _cell(value: float) -> str:

@@ -34,14 +34,15 @@ def span_mask(n_tokens: Int64s, span: int, share: float, generator: np.random.Ge
 
     Args:
         n_tokens: `[B]`, tokens of each row.
-        span: tokens per span; a row with fewer tokens is hidden whole.
-        share: of the tokens that are hidden, in the mean over many rows.
+        span: tokens per span; a row with fewer tokens is hidden whole or not at all.
+        share: of the tokens that are hidden, in the mean over many rows; as many of them as make
+            whole spans, where it is large and rows are short.
         generator: of random numbers.
 
     Returns:
         `[B, max(n_tokens)]`, True where hidden.
     """
-    wanted = n_tokens * share / span
+    wanted = n_tokens * share / np.clip(n_tokens, 1, span)
     n_spans = np.floor(wanted + generator.random(len(n_tokens))).astype(np.int64)
     n_spans = np.minimum(n_spans, np.maximum(n_tokens // span, 1))
     # Every way to place m spans in n tokens is a way to choose m of n - m (span - 1) slots.
@@ -53,9 +54,9 @@ def span_mask(n_tokens: Int64s, span: int, share: float, generator: np.random.Ge
     hidden = np.zeros((len(n_tokens), int(n_tokens.max(initial=0))), dtype=bool)
     if most == 0:
         return hidden
-    slots = np.argpartition(keys, min(most, width) - 1, axis=1)[:, :most]
+    slots = np.argpartition(keys, most - 1, axis=1)[:, :most]
     slots = np.take_along_axis(slots, np.argsort(np.take_along_axis(keys, slots, 1), axis=1), 1)
-    slots[np.arange(most) >= n_spans[:, None]] = width + hidden.shape[1]  # to be sorted last
+    slots[np.arange(most) >= n_spans[:, None]] = width  # to be sorted last
     slots.sort(axis=1)
     rows, order = np.nonzero(np.arange(most) < n_spans[:, None])
     starts = slots[rows, order] + order * (span - 1)

@@ -1,54 +1,56 @@
 """`dnabert finetune`: labelled sequences in, model folder out.
 
 Reads like this: read and split the rows, check them, train, choose the threshold on the
-development part, report on the test part, write the folder.
+development part, report on the test part, write the folder. With several seeds all of that but
+the first, once per seed.
 """
 
-import errno
 import logging
-import math
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from dnabert_cli import __version__
-from dnabert_cli.analysis import metrics
-from dnabert_cli.config import FinetuneConfig, ModelConfig, TaskConfig
+from dnabert_cli.analysis.figures import DECIDING, kind_of
+from dnabert_cli.config import ModelConfig, TaskConfig
 from dnabert_cli.core.batches import LabelledRows
 from dnabert_cli.core.checkpoint import save_model
-from dnabert_cli.core.ensemble import score_sequences
-from dnabert_cli.core.finetuning import Classifier, build_classifier, train_classifier
+from dnabert_cli.core.distributed import world
+from dnabert_cli.core.finetuning import (
+    Goal,
+    build_classifier,
+    rescale_output,
+    train_classifier,
+)
 from dnabert_cli.core.hub import find_folder
-from dnabert_cli.core.infer import Predictor
-from dnabert_cli.errors import DataError, DnabertError, OptionsError
-from dnabert_cli.formats import reports
-from dnabert_cli.formats.files import sha256
+from dnabert_cli.core.network import max_tokens
+from dnabert_cli.core.pretraining import Watch
+from dnabert_cli.core.states import LoopState, states
+from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.kmers import Tokenizer
-from dnabert_cli.tasks.labelled import (
-    DEV,
-    TEST,
-    TRAIN,
-    LabelledData,
-    read_split_rows,
-    read_test_rows,
+from dnabert_cli.tasks.finetune_reports import run_values, write_reports
+from dnabert_cli.tasks.judging import examine, items, quick_figures, read_answers
+from dnabert_cli.tasks.labelled import LabelledData, read_split_rows, read_test_rows
+from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_output, make_log, prepare_output
+from dnabert_cli.tasks.seeds import (
+    check_seed_folders,
+    finished_figures,
+    forget,
+    seed_folder,
+    seeds_of,
+    write_best,
 )
+from dnabert_cli.tasks.splits import DEV, TRAIN
+from dnabert_cli.tasks.targets import Scale, balanced_weights, known_labels
+from dnabert_cli.training_config import FinetuneConfig
 from dnabert_cli.zoo import read_preset
 
 logger = logging.getLogger(__name__)
-
-RESUME_FOLDER = "resume"
-# The figures a card quotes.
-REPORTED = ("mcc", "auroc", "auprc")
-
-Probabilities = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Run:
         output: the model folder to write.
         genome: FASTA that BED inputs refer to.
         tests: labelled files reported once at the end and used for nothing else.
+        log_tsv: write the training log to this file.
+        tensorboard: and to this folder, for TensorBoard.
         force: write into a folder that is not empty.
         resume: continue the run that lies in `output`.
         download: a base of the hub may be fetched.
@@ -77,6 +81,8 @@ class Run:
     output: Path
     genome: str | None = None
     tests: Sequence[str] = ()
+    log_tsv: Path | None = None
+    tensorboard: Path | None = None
     force: bool = False
     resume: bool = False
     download: bool = False
@@ -84,102 +90,238 @@ class Run:
     progress: Progress = SILENT
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What all seeds of a call have in common.
+
+    Attributes:
+        config: of the whole call.
+        run: as the caller gave it.
+        values: of `run.toml`.
+        data, tests: rows that train, and rows that only test, by name of their file.
+        base: folder to start from.
+        preset: parsed; empty where it is not needed.
+        metric: figure of the dev part that decides.
+    """
+
+    config: FinetuneConfig
+    run: Run
+    values: dict[str, Any]
+    data: LabelledData
+    tests: dict[str, LabelledData]
+    base: Path | None
+    preset: dict[str, Any]
+    metric: str
+
+
 def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> FinetuneResult:
-    """Train a classifier and write its folder.
+    """Train a network to answer as labelled rows do, and write its folder.
 
     Args:
-        inputs: labelled tables, or two files without labels: positives, then negatives.
+        inputs: labelled tables; or two files without labels, positives and then negatives; or,
+            for head `token`, regions.
         config: everything that decides the result.
         run: where to write, and how the run is watched.
 
     Raises:
-        DataError: one class only, sequences too short or too long, too few rows to split.
-        OptionsError: the output folder is not empty.
+        DataError: nothing to tell apart, sequences too short or too long, too few rows to split.
+        OptionsError: the output folder is not empty, or an option does not suit the head.
     """
-    state_path = run.output / RESUME_FOLDER / "state.pt"
-    _check_output(run, state_path)
+    _check_options(config)
+    if world().is_first:  # the others might look when this one has begun to write
+        _check_folder(config, run)
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset) if base is None and config.arch == "bert" else {}
     data = read_split_rows(inputs, config, run.genome)
-    tests = _read_tests(run, data)
-    network, tokenizer = build_classifier(config, len(data.label_names), base, preset)
-    for rows in (data, *tests.values()):
+    job = _Job(
+        config=config,
+        run=run,
+        values=run_values(config, inputs),
+        data=data,
+        tests=_read_tests(config, run, data),
+        base=base,
+        preset=preset,
+        metric=_metric(config, len(data.label_names)),
+    )
+    if config.seeds == 1:
+        return _train(job, config.seed, run.output, resume=run.resume)
+    return _train_all(job)
+
+
+def _train_all(job: _Job) -> FinetuneResult:
+    """Train once per seed, on the same parts, each in a folder of its own; copy the best."""
+    output = job.run.output
+    folders = {seed: seed_folder(output, seed) for seed in seeds_of(job.config)}
+    figures: dict[int, dict[str, Any]] = {}
+    if job.run.resume:
+        found = {seed: finished_figures(folder, job.values) for seed, folder in folders.items()}
+        figures = {seed: values for seed, values in found.items() if values is not None}
+    for seed, folder in folders.items():
+        if seed not in figures:
+            logger.info("seed %d", seed)
+            resume = job.run.resume and bool(states(folder / RESUME_FOLDER))
+            figures[seed] = _train(job, seed, folder, resume=resume).figures
+    in_order = {seed: figures[seed] for seed in folders}
+    return FinetuneResult(output, write_best(output, in_order, job.metric))
+
+
+def _train(job: _Job, seed: int, folder: Path, *, resume: bool) -> FinetuneResult:
+    """Train from one seed and write the folder."""
+    config = replace(job.config, seed=seed, seeds=1, metric=job.metric)
+    network: Any
+    network, tokenizer = build_classifier(
+        config, len(job.data.label_names), job.base, job.preset, longest=_longest(job)
+    )
+    for rows in (job.data, *job.tests.values()):
         _check_lengths(rows, tokenizer, network.config)
-    task = _task(data, config, tokenizer)
+    task = _task(job.data, config, tokenizer)
+    if task.head == "class":
+        called = ", ".join(task.classes[i] for i in task.called_classes)
+        background = task.classes[task.background_index]
+        logger.info("scans will call: %s; background: %s", called, background)
+    is_first = world().is_first
+    if is_first:
+        if seed == job.config.seed and job.config.seeds > 1 and not job.run.resume:
+            forget(job.run.output, job.config)
+        prepare_output(folder, resume=resume)
+    state = _learn(job, config, task, network, folder)
+    if not is_first:
+        return FinetuneResult(folder, {})
+    task, found = examine(network, task, config, job.data, job.tests)
+    figures = {"best_step": state.best_step} | found
+    write_reports(folder, job.values, figures, state, job.metric)
+    save_model(folder, network, task, half=config.half)
+    for kept in states(folder / RESUME_FOLDER):
+        kept.unlink()
+    with suppress(OSError):  # files of others may lie there
+        (folder / RESUME_FOLDER).rmdir()
+    return FinetuneResult(folder, figures)
 
-    def evaluate(current: Classifier) -> dict[str, float]:
-        probabilities = _predict(current, task, config, data.part(DEV)[0])
-        if np.isnan(probabilities).any():
-            raise DnabertError("the network answers NaN", hint="lower --learning-rate")
-        return _scores(data, DEV, probabilities)
 
-    called = ", ".join(task.classes[i] for i in task.called_classes)
-    logger.info("scans will call: %s; background: %s", called, task.classes[task.background_index])
-    _prepare_output(run, state_path)
+def _learn(
+    job: _Job, config: FinetuneConfig, task: TaskConfig, network: Any, folder: Path
+) -> LoopState:
+    """Run the loop; the network then answers in the units of the data."""
+    tokenizer = Tokenizer(task.k, task.token_stride)
+    sequences, targets = job.data.part(TRAIN)
+    dev_sequences, dev_targets = job.data.part(DEV)
+    kind = kind_of(task.head, len(task.classes))
+    scale = Scale.of(targets) if kind == "values" else Scale()
+
+    def evaluate(current: Any) -> dict[str, float]:
+        answers = read_answers(current, task, config.compute, dev_sequences)
+        return quick_figures(items(dev_targets, scale.restore(answers), task), job.metric)
+
+    weights = None
+    if config.class_weights == "balanced":
+        weights = balanced_weights(kind, known_labels(targets), len(task.classes))
+    rows = LabelledRows(
+        sequences,
+        scale.apply(targets),
+        tokenizer,
+        network.config.chunks if network.config.long else None,
+        network.config.max_position_embeddings - 2,
+    )
     state = train_classifier(
         network,
-        LabelledRows(*data.part(TRAIN), tokenizer),
+        rows,
         evaluate,
         config,
-        state_path=state_path,
-        should_stop=run.should_stop,
-        progress=run.progress,
+        Goal(len(task.classes), job.metric, weights),
+        _watch(job, config.seed, folder),
     )
-    task = replace(task, threshold=_threshold(network, task, config, data))
-    figures = {"best_step": state.best_step} | _figures(network, task, config, data, tests)
-    save_model(run.output, network, task, half=config.half)
-    _write_reports(run.output, config, inputs, figures, state.history)
-    state_path.unlink()
-    with suppress(OSError):  # files of others may lie there
-        state_path.parent.rmdir()
-    return FinetuneResult(run.output, figures)
+    if kind == "values":
+        rescale_output(network, scale.mean, scale.sd)
+    return state
 
 
-def _read_tests(run: Run, data: LabelledData) -> dict[str, LabelledData]:
+def _watch(job: _Job, seed: int, folder: Path) -> Watch:
+    """How the run of a seed is watched; with several seeds each has logs of its own."""
+    tsv, tensorboard = job.run.log_tsv, job.run.tensorboard
+    if job.config.seeds > 1:
+        tsv = tsv and tsv.with_stem(f"{tsv.stem}-seed-{seed}")
+        tensorboard = tensorboard and tensorboard / f"seed-{seed}"
+    return Watch(
+        folder / RESUME_FOLDER,
+        should_stop=job.run.should_stop,
+        log=make_log(folder, tsv, tensorboard),
+        progress=job.run.progress,
+    )
+
+
+def _check_options(config: FinetuneConfig) -> None:
+    """Refuse options that the head has no use for, and seeds that would have to share processes."""
+    if config.seeds > 1 and world().size > 1:
+        raise OptionsError(
+            "--seeds: several processes train one seed", hint="start one run per --seed"
+        )
+    if config.head != "class":
+        for name in ("background", "threshold_fpr"):
+            if getattr(config, name) is not None:
+                option = name.replace("_", "-")
+                raise OptionsError(f"--{option} belongs to --head class, not to {config.head}")
+
+
+def _check_folder(config: FinetuneConfig, run: Run) -> None:
+    if config.seeds == 1:
+        check_output(run.output, force=run.force, resume=run.resume)
+    else:
+        check_seed_folders(run.output, config, force=run.force, resume=run.resume)
+
+
+def _metric(config: FinetuneConfig, n_outputs: int) -> str:
+    """Return the figure that decides on the best weights.
+
+    Raises:
+        OptionsError: the head has no such figure, or a larger one is not better; or an option is
+            for classes, and the answers are others.
+    """
+    kind = kind_of(config.head, n_outputs)
+    if kind == "values" and config.class_weights != "none":
+        raise OptionsError("--class-weights: the answers are numbers, there are no classes")
+    if kind != "classes" and config.label_smoothing > 0:
+        raise OptionsError("--label-smoothing is for classes; leave it out")
+    known = DECIDING[kind]
+    if config.metric is not None and config.metric not in known:
+        raise OptionsError(
+            f"--metric {config.metric} cannot decide for --head {config.head}; "
+            f"known: {', '.join(known)}"
+        )
+    return config.metric or known[0]
+
+
+def _read_tests(config: FinetuneConfig, run: Run, data: LabelledData) -> dict[str, LabelledData]:
     """The rows of every `--test` file by its name, which is how `metrics.json` keeps them."""
     names = [Path(path).name for path in run.tests]
     if len(set(names)) < len(names):
         raise OptionsError("two --test files have the same name; figures are kept by name")
     return {
-        name: read_test_rows(path, data.label_names, run.genome)
+        name: read_test_rows(path, config, data.label_names, run.genome)
         for name, path in zip(names, run.tests, strict=True)
     }
 
 
-def _check_output(run: Run, state_path: Path) -> None:
-    if run.output.exists() and not run.output.is_dir():
-        raise OptionsError(f"{run.output} is a file; -o names the model folder to write")
-    if run.resume and not state_path.exists():
-        raise OptionsError(f"{run.output} holds no unfinished run; leave --resume out")
-    if run.resume or not run.output.exists():
-        return
-    if any(run.output.iterdir()) and not run.force:
-        raise OptionsError(f"{run.output} is not empty: --resume continues, --force overwrites")
-
-
-def _prepare_output(run: Run, state_path: Path) -> None:
-    """The last step before the long part: nothing was touched while anything could be wrong."""
-    if not run.resume:
-        state_path.unlink(missing_ok=True)
-    try:
-        state_path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(state_path.parent, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise DataError(f"cannot write to {run.output}: {error.strerror}") from error
+def _longest(job: _Job) -> int:
+    """Bases of the longest row."""
+    return max(
+        len(example.sequence)
+        for rows in (job.data, *job.tests.values())
+        for example in rows.examples
+    )
 
 
 def _check_lengths(data: LabelledData, tokenizer: Tokenizer, model: ModelConfig) -> None:
     lengths = np.array([len(example.sequence) for example in data.examples])
     if (n_short := int((lengths < tokenizer.k).sum())) > 0:
         raise DataError(f"{n_short} sequences are shorter than k = {tokenizer.k} bases")
-    if model.arch != "bert":
+    most_tokens = max_tokens(model)
+    if most_tokens is None:
         return
-    longest = tokenizer.n_bases(model.max_position_embeddings - 2)
+    longest = tokenizer.n_bases(most_tokens)
     if (n_long := int((lengths > longest).sum())) > 0:
         raise DataError(
             f"{n_long} sequences are longer than the {longest} bases the model can read",
-            hint="cut them to the window of interest",
+            hint="cut them to the window of interest, or read them in chunks: --long lstm",
         )
 
 
@@ -200,99 +342,10 @@ def _task(data: LabelledData, config: FinetuneConfig, tokenizer: Tokenizer) -> T
         k=tokenizer.k,
         token_stride=tokenizer.token_stride,
         classes=names,
+        head=config.head,
         window=window,
         anchor=window // 2 if config.anchor is None else config.anchor,
         stride=config.stride,
         pooling=config.pooling,
         background=config.background,
     )
-
-
-def _predict(
-    network: Classifier, task: TaskConfig, config: FinetuneConfig, sequences: Sequence[str]
-) -> Probabilities:
-    with Predictor(network, task, config.compute) as predictor:
-        tokenizer = Tokenizer(task.k, task.token_stride)
-        return score_sequences(predictor, tokenizer, sequences, len(task.classes))
-
-
-def _scores(data: LabelledData, part: int, probabilities: Probabilities) -> dict[str, float]:
-    figures = metrics.metrics(data.part(part)[1], probabilities)
-    return {name: figures[name] for name in REPORTED}
-
-
-def _threshold(
-    network: Classifier, task: TaskConfig, config: FinetuneConfig, data: LabelledData
-) -> float:
-    """The probability from which a window is called; chosen on the development part."""
-    sequences, labels = data.part(DEV)
-    if len(data.label_names) > 2:
-        return 0.5
-    called = task.called_classes[0]
-    scores = _predict(network, task, config, sequences)[:, called]
-    labels = (labels == called).astype(np.int64)
-    if config.threshold_fpr is not None:
-        # the best rows may all be negatives with probability 1: then nothing is called below it
-        return min(1.0, metrics.threshold_at_fpr(labels, scores, config.threshold_fpr))
-    best = metrics.best_threshold(labels, scores)
-    return 0.5 if math.isnan(best) else best
-
-
-def _figures(
-    network: Classifier,
-    task: TaskConfig,
-    config: FinetuneConfig,
-    data: LabelledData,
-    tests: dict[str, LabelledData],
-) -> dict[str, Any]:
-    """Figures of the dev part, the test part whole and by source, and the extra test files."""
-    figures: dict[str, Any] = {"threshold": task.threshold}
-    parts = {"dev": (data, data.parts == DEV), "test": (data, data.parts == TEST)}
-    sources = sorted({example.source for example in data.examples})
-    if len(sources) > 1:
-        of_row = np.array([example.source for example in data.examples])
-        for source in sources:
-            parts[f"test of {source}"] = (data, (data.parts == TEST) & (of_row == source))
-    parts |= {name: (rows, rows.parts == TEST) for name, rows in tests.items()}
-    for name, (rows, chosen) in parts.items():
-        if not chosen.any():
-            continue
-        sequences = [rows.examples[row].sequence for row in np.flatnonzero(chosen).tolist()]
-        probabilities = _predict(network, task, config, sequences)
-        figures[name] = _report(rows.labels[chosen], probabilities, task.threshold)
-        shown = ", ".join(f"{each} {figures[name][each]:.3f}" for each in REPORTED)
-        logger.info("%s: %d rows, %s", name, figures[name]["n"], shown)
-    return figures
-
-
-def _report(
-    labels: npt.NDArray[np.int64], probabilities: Probabilities, threshold: float
-) -> dict[str, Any]:
-    """All figures of a part, with bootstrap intervals for those a card quotes."""
-    values: dict[str, Any] = {"n": len(labels)}
-    if probabilities.shape[1] == 2:
-        values["share_of_positives"] = float(labels.mean())
-        at_threshold = metrics.metrics(labels, probabilities, threshold=threshold)
-        for name in ("precision", "recall", "mcc"):
-            values[f"{name}_at_threshold"] = at_threshold[name]
-    values |= metrics.metrics(labels, probabilities)
-    for name in REPORTED:
-        values[f"{name}_interval_95"] = list(metrics.metric_interval(name, labels, probabilities))
-    return values
-
-
-def _write_reports(
-    folder: Path,
-    config: FinetuneConfig,
-    inputs: Sequence[str],
-    figures: dict[str, Any],
-    history: Sequence[dict[str, float]],
-) -> None:
-    """Write `run.toml`, `metrics.json` and the curve `training.tsv`."""
-    options = asdict(config)
-    compute = options.pop("compute")
-    checksums = {Path(path).name: sha256(path) for path in inputs if path != "-"}
-    run = {"format_version": 1, "version": __version__, **options}
-    reports.write_toml(run | {"compute": compute, "inputs": checksums}, folder / "run.toml")
-    reports.write_json(figures, folder / "metrics.json")
-    reports.write_curve(history, folder / "training.tsv")

@@ -2,10 +2,16 @@
 
 import errno
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dnabert_cli.core.distributed import world
 from dnabert_cli.core.states import states
+from dnabert_cli.core.tensorboard import TensorBoardLog
 from dnabert_cli.errors import DataError, OptionsError
+from dnabert_cli.formats.training_log import TrainingLog
+
+Log = Callable[[Mapping[str, float]], None]
 
 RESUME_FOLDER = "resume"
 
@@ -44,6 +50,26 @@ def prepare_output(folder: Path, *, resume: bool) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def make_log(folder: Path, tsv: Path | None, tensorboard: Path | None) -> Log:
+    """Return what a run tells of its training; a TSV goes on where the saved state stands.
+
+    With several processes the first one tells.
+    """
+    logs: list[Log] = []
+    if not world().is_first:
+        tsv = tensorboard = None
+    if tsv is not None:
+        logs.append(TrainingLog(tsv, saved_step(folder)))
+    if tensorboard is not None:
+        logs.append(TensorBoardLog(tensorboard))
+
+    def log(values: Mapping[str, float]) -> None:
+        for one in logs:
+            one(values)
+
+    return log
 
 
 def saved_step(folder: Path) -> int:

@@ -1,12 +1,12 @@
-"""`dnabert predict`: sequences in, one row of class probabilities each out.
+"""`dnabert predict`: sequences in, one row of answers each out, or one per base (head `token`).
 
 A sequence longer than the model's window is tiled and its windows are combined: nothing is ever
 cut off without a word.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -15,75 +15,29 @@ import numpy.typing as npt
 from dnabert_cli.config import PredictConfig, ScanConfig
 from dnabert_cli.core.checkpoint import Model, load_models
 from dnabert_cli.core.ensemble import Ensemble
-from dnabert_cli.errors import DataError
-from dnabert_cli.formats.reports import save_arrays
+from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.formats.tables import read_sequences
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Example
 from dnabert_cli.sequence.windows import n_unknown, tile
+from dnabert_cli.tasks.base_predictions import average_bases, base_rows, groups_of
+from dnabert_cli.tasks.pieces import piece_of
+from dnabert_cli.tasks.predictions import (
+    PredictCounts,
+    Prediction,
+    Predictions,
+    has_values,
+    predicted_of,
+)
 
 logger = logging.getLogger(__name__)
 
 # Rows read, scored and written together; results appear this often.
 CHUNK_ROWS = 1024
 
+_DEFAULT_AGGREGATE = PredictConfig.aggregate
+
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one sequence, or for one window of it.
-
-    Attributes:
-        example: the row read; with `aggregate = "windows"` narrowed to the window.
-        n_windows: windows combined; 0 when the sequence is too short to be read.
-        probabilities: `[K]`; NaN when `n_windows` is 0.
-        predicted: class of the largest probability, `None` when `n_windows` is 0.
-        embedding: `[D]`, when asked for.
-    """
-
-    example: Example
-    n_windows: int
-    probabilities: Floats
-    predicted: str | None
-    embedding: Floats | None = None
-
-
-@dataclass
-class PredictCounts:
-    """What was read; filled while the rows are read."""
-
-    n_rows: int = 0
-    n_tiled: int = 0
-    n_too_short: int = 0
-
-    def to_json(self) -> dict[str, int]:
-        """Return the counts for a manifest."""
-        return asdict(self)
-
-    def summary(self) -> str:
-        """Say it in one line."""
-        text = f"{self.n_rows:,} sequences"
-        if self.n_tiled:
-            text += f"; {self.n_tiled:,} longer than the model's window were tiled"
-        if self.n_too_short:
-            text += f"; {self.n_too_short:,} shorter than a k-mer have no prediction"
-        return text
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions about to be made: everything checked, nothing computed.
-
-    Attributes:
-        classes: the K class names, in the order of the probabilities.
-        rows: one per sequence, in input order.
-        counts: filled while the rows are read.
-    """
-
-    classes: tuple[str, ...]
-    rows: Iterator[Prediction]
-    counts: PredictCounts
 
 
 def predict(
@@ -96,7 +50,7 @@ def predict(
     download: bool = False,
     progress: Progress = SILENT,
 ) -> Predictions:
-    """Predict the class of sequences with one model, or with several averaged.
+    """Predict what a model, or several averaged, answers to sequences.
 
     Args:
         source: FASTA, labelled table, k-mer table, or BED; `-` is standard input.
@@ -109,10 +63,15 @@ def predict(
 
     Raises:
         ModelError: a model is missing or does not fit the others.
+        OptionsError: windows are to be combined as a model per base does not.
         FormatError, DataError: the input is broken; later parts of a stream are checked while
             the rows are read.
     """
     loaded = load_models(models, download=download)
+    if loaded[0].task.head == "token" and config.aggregate not in {_DEFAULT_AGGREGATE, "mean"}:
+        raise OptionsError(
+            f"--aggregate {config.aggregate}: this model answers per base, its windows are averaged"
+        )
     predictor = _TiledPredictor(
         Ensemble(loaded, config.compute),
         config,
@@ -122,14 +81,18 @@ def predict(
     )
     rows = predictor.predictions(read_sequences(source, genome=genome))
     progress.start("predict", None, "sequences")
-    return Predictions(predictor.classes, rows, predictor.counts)
+    return Predictions(predictor.task, rows, predictor.counts)
 
 
 def _longest_input(model: Model) -> int:
-    """Bases the model reads at once: its window, else as many as it has positions for."""
-    if model.task.window is not None:
+    """Bases the model reads at once: its window, else as many as it has positions for.
+
+    A model that joins chunks was made for rows of any length: its window is no limit.
+    """
+    sizes = model.network.config
+    if model.task.window is not None and sizes.long is None:
         return model.task.window
-    return model.tokenizer.n_bases(model.network.config.max_position_embeddings - 2)
+    return model.tokenizer.n_bases(model.max_tokens or sizes.max_position_embeddings - 2)
 
 
 class _TiledPredictor:
@@ -145,8 +108,9 @@ class _TiledPredictor:
         progress: Progress,
     ) -> None:
         self.ensemble = ensemble
-        self.classes = ensemble.task.classes
+        self.task = ensemble.task
         self.config = config
+        self.aggregate = config.aggregate or ("mean" if has_values(self.task) else "max")
         self.window = window
         self.stride = config.stride or max(1, window // 2)
         self.embed = embed
@@ -157,11 +121,29 @@ class _TiledPredictor:
         """Yield the predictions of all examples, in order, a chunk at a time."""
         with self.ensemble:
             while chunk := list(islice(examples, CHUNK_ROWS)):
-                yield from self._score(chunk)
+                self.counts.n_rows += len(chunk)
+                for example in chunk:
+                    self.counts.n_tiled += len(example.sequence) > self.window
+                    self.counts.n_too_short += len(example.sequence) < self.ensemble.k
+                is_per_base = self.task.head == "token"
+                yield from self._score_bases(chunk) if is_per_base else self._score(chunk)
                 self.progress.advance(len(chunk))
         self.progress.finish()
         if self.counts.n_rows == 0:
             raise DataError("there is nothing to predict: the input holds no sequence")
+
+    def _score_bases(self, chunk: Sequence[Example]) -> Iterator[Prediction]:
+        for group in groups_of(chunk):
+            sequences = [example.sequence for example in group]
+            found = average_bases(sequences, self.ensemble, self.window, self.stride)
+            for example, (means, counts) in zip(group, found, strict=True):
+                vector = self._vector(example) if self.embed else None
+                yield from base_rows(self.task, example, means, counts, vector)
+
+    def _vector(self, example: Example) -> Floats:
+        pieces = [window.sequence for window in self._windows(example)]
+        vector: Floats = self.ensemble.embed_sequences(pieces, self.config.pooling).mean(0)
+        return vector
 
     def _score(self, chunk: Sequence[Example]) -> Iterator[Prediction]:
         windows = [self._windows(example) for example in chunk]
@@ -174,9 +156,6 @@ class _TiledPredictor:
         for example, of_example in zip(chunk, windows, strict=True):
             rows = slice(first, first + len(of_example))
             first = rows.stop
-            self.counts.n_rows += 1
-            self.counts.n_tiled += len(of_example) > 1
-            self.counts.n_too_short += len(example.sequence) < self.ensemble.k
             yield from self._combine(
                 example, of_example, scores[rows], None if vectors is None else vectors[rows]
             )
@@ -200,16 +179,18 @@ class _TiledPredictor:
         scores: Floats,
         vectors: Floats | None,
     ) -> Iterator[Prediction]:
-        if self.config.aggregate == "windows":
+        if self.aggregate == "windows":
             for i, window in enumerate(windows):
                 vector = None if vectors is None else vectors[i]
                 yield self._prediction(window, 1, scores[i], vector)
             return
-        if self.config.aggregate == "mean":
+        if self.aggregate == "mean":
             probabilities = scores.mean(0)
-        else:
+        elif self.task.head == "class":
             # the window that speaks most clearly against the background speaks for the sequence
-            probabilities = scores[scores[:, self.ensemble.task.background_index].argmin()]
+            probabilities = scores[scores[:, self.task.background_index].argmin()]
+        else:
+            probabilities = scores.max(0)
         vector = None if vectors is None else vectors.mean(0)
         yield self._prediction(example, len(windows), probabilities, vector)
 
@@ -218,64 +199,11 @@ class _TiledPredictor:
     ) -> Prediction:
         if np.isnan(probabilities).any():
             return Prediction(example, 0, probabilities, None, vector)
-        predicted = self.classes[int(probabilities.argmax())]
+        predicted = predicted_of(self.task, probabilities)
         return Prediction(example, n_windows, probabilities, predicted, vector)
 
 
 def _window(example: Example, start: int, window: int) -> Example:
-    """Return a window of an example; on '-' the genome runs against the sequence."""
-    piece = replace(
-        example,
-        sequence=example.sequence[start : start + window],
-        name=f"{example.name}:{start}-{start + window}",
-    )
-    if example.start is None or example.end is None:
-        return piece
-    first = example.end - start - window if example.strand == "-" else example.start + start
-    return replace(piece, start=first, end=first + window)
-
-
-def columns(classes: Sequence[str]) -> list[str]:
-    """Return the columns of the table: see docs/formats.md."""
-    fixed = ["name", "chrom", "start", "end", "strand", "n_windows", "label", "predicted"]
-    return fixed + [f"probability_{name}" for name in classes]
-
-
-def table_rows(predictions: Iterable[Prediction]) -> Iterator[list[object]]:
-    """Yield one table row per prediction; `.` where a value is missing."""
-    for prediction in predictions:
-        example = prediction.example
-        probabilities = prediction.probabilities.tolist()
-        row = [
-            example.name,
-            example.chrom,
-            example.start,
-            example.end,
-            example.strand,
-            prediction.n_windows,
-            example.label,
-            prediction.predicted,
-            *(probabilities if prediction.n_windows else [None] * len(probabilities)),
-        ]
-        yield ["." if value is None else value for value in row]
-
-
-class EmbeddingCollector:
-    """Passes predictions on and keeps their names and vectors for the `.npz` file."""
-
-    def __init__(self, predictions: Iterable[Prediction]) -> None:
-        self._predictions = predictions
-        self._names: list[str] = []
-        self._vectors: list[Floats] = []
-
-    def __iter__(self) -> Iterator[Prediction]:
-        """Yield the predictions unchanged."""
-        for prediction in self._predictions:
-            if prediction.embedding is not None:
-                self._names.append(prediction.example.name)
-                self._vectors.append(prediction.embedding)
-            yield prediction
-
-    def save(self, path: str) -> None:
-        """Write `names` `[N]` and `vectors` `[N, D]` float32, whole or not at all."""
-        save_arrays(path, names=np.array(self._names), vectors=np.stack(self._vectors))
+    """Return a window of an example, named by its place in the sequence as it was read."""
+    name = f"{example.name}:{start}-{start + window}"
+    return replace(piece_of(example, start, window), name=name)

@@ -32,7 +32,6 @@ from dnabert_cli.formats import reports
 from dnabert_cli.formats.arrays import map_arrays, write_arrays
 from dnabert_cli.formats.fasta import read_fasta
 from dnabert_cli.formats.files import sha256
-from dnabert_cli.formats.training_log import TrainingLog
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.corpus import (
     Corpus,
@@ -43,7 +42,7 @@ from dnabert_cli.sequence.corpus import (
 )
 from dnabert_cli.sequence.kmers import Tokenizer
 from dnabert_cli.sequence.markov import MarkovModel
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_output, prepare_output, saved_step
+from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_output, make_log, prepare_output
 from dnabert_cli.training_config import PretrainConfig
 from dnabert_cli.zoo import read_preset
 
@@ -72,6 +71,7 @@ class PretrainRun:
         output: the model folder to write.
         save_packed: write the packed corpus to this file.
         log_tsv: write the training log to this file.
+        tensorboard: and to this folder, for TensorBoard.
         force: write into a folder that is not empty.
         resume: continue the run that lies in `output`.
         download: a base of the hub may be fetched.
@@ -82,6 +82,7 @@ class PretrainRun:
     output: Path
     save_packed: str | None = None
     log_tsv: Path | None = None
+    tensorboard: Path | None = None
     force: bool = False
     resume: bool = False
     download: bool = False
@@ -101,7 +102,6 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
         DataError: too little sequence, or weights that do not fit the files.
         OptionsError: the output folder is not empty, or options contradict each other.
     """
-    state_folder = run.output / RESUME_FOLDER
     is_first = world().is_first
     if is_first:  # it alone writes; what it has made already is no obstacle to the others
         check_output(run.output, force=run.force, resume=run.resume)
@@ -126,22 +126,23 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
         prepare_output(run.output, resume=run.resume)
     task = TaskConfig(k=tokenizer.k, token_stride=tokenizer.token_stride, classes=())
 
-    def save(current: Any) -> None:
-        save_model(run.output, current, task, half=config.half)
-
-    log = TrainingLog(run.log_tsv, saved_step(run.output)) if run.log_tsv and is_first else None
     state = pretrain_network(
         network,
         MaskedRows(training, rules, tokenizer, make_masking(config), config.seed),
         held_out,
         config,
-        Watch(state_folder, run.should_stop, log or (lambda _: None), save, run.progress),
+        _watch(run, lambda current: save_model(run.output, current, task, half=config.half)),
         corpus_key(training, rules),
     )
     figures = _figures(state.history, corpus, markov, state.step)
     if is_first:
         _write(run.output, network, task, config, inputs, figures, state.history)
     return PretrainResult(run.output, figures)
+
+
+def _watch(run: PretrainRun, save: Callable[[Any], None]) -> Watch:
+    log = make_log(run.output, run.log_tsv, run.tensorboard)
+    return Watch(run.output / RESUME_FOLDER, run.should_stop, log, save, run.progress)
 
 
 def filled_in(config: PretrainConfig, preset: dict[str, Any]) -> PretrainConfig:
@@ -232,8 +233,9 @@ def _split(corpus: Corpus, config: PretrainConfig, rules: PieceRules) -> tuple[C
     training, held_out = corpus.hold_out(config.dev_fraction, config.seed)
     if min(training.n_bases, held_out.n_bases) < rules.max_bases:
         raise DataError(
-            "too little sequence to hold some of it out",
-            hint="give more sequence, or shorter pieces with --max-length",
+            f"{held_out.n_bases} of {corpus.n_bases} bases held out are too few: "
+            f"a piece has up to {rules.max_bases}",
+            hint="raise --dev-fraction, lower --max-length, or give more sequence",
         )
     logger.info("held out: %d bases", held_out.n_bases)
     return training, held_out

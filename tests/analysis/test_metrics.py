@@ -1,5 +1,4 @@
 import json
-import time
 
 import numpy as np
 import pytest
@@ -227,55 +226,6 @@ def test_a_nan_among_the_scores_gives_nan():
     assert np.isnan(m.auprc(labels, scores))
     assert np.isnan(m.best_threshold(labels, scores))
     assert np.isnan(m.threshold_at_fpr(labels, scores, 0.1))
-
-
-def rows_with_noise(n_rows, seed=0):
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(2, size=n_rows)
-    return labels, binary(1 / (1 + np.exp(-(labels + generator.normal(size=n_rows)))))
-
-
-def test_interval_is_the_percentiles_of_resampled_rows():
-    labels, probabilities = rows_with_noise(50)
-    generator = np.random.default_rng(7)
-    values = []
-    for _ in range(100):
-        rows = generator.integers(50, size=50)
-        values.append(m.auroc(labels[rows], probabilities[rows]))
-    interval = m.bootstrap_interval(
-        m.auroc, labels, probabilities, n=100, level=0.8, generator=np.random.default_rng(7)
-    )
-    assert interval == pytest.approx(np.percentile(values, [10, 90]), **TINY)
-
-
-def test_resamples_with_one_class_only_are_left_out():
-    labels, probabilities = np.array([0, 0, 0, 1]), binary([0.1, 0.4, 0.3, 0.9])
-    assert m.metric_interval("auroc", labels, probabilities) == (1.0, 1.0)
-
-
-def test_interval_is_nan_where_the_statistic_is_undefined():
-    for n_rows in (0, 3):
-        labels = np.zeros(n_rows, dtype=np.int64)
-        interval = m.bootstrap_interval(
-            m.auroc, labels, binary(labels), n=10, generator=np.random.default_rng(0)
-        )
-        assert np.isnan(interval).all()
-
-
-@pytest.mark.parametrize("name", m.METRIC_NAMES)
-def test_metric_interval_holds_the_value_and_repeats(name):
-    labels, probabilities = rows_with_noise(200)
-    low, high = m.metric_interval(name, labels, probabilities)
-    assert low < m.metrics(labels, probabilities)[name] < high
-    assert m.metric_interval(name, labels, probabilities) == (low, high)
-
-
-def test_intervals_of_three_thousand_rows_take_seconds():
-    labels, probabilities = rows_with_noise(3000)
-    begin = time.process_time()
-    for name in ("auroc", "auprc"):
-        m.metric_interval(name, labels, probabilities)
-    assert time.process_time() - begin < 8  # of processor time; 0.7 s here
 
 
 def called_mcc(labels, scores, threshold):

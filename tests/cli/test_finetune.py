@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnabert_cli.config import ComputeConfig, FinetuneConfig
+from dnabert_cli.config import ComputeConfig
 from dnabert_cli.tasks.finetune import FinetuneResult
+from dnabert_cli.training_config import FinetuneConfig
 
 OPTIONS = {
     "--base": "some-model",
+    "--long": "gru",
+    "--class-weights": "balanced",
+    "--metric": "mcc",
+    "--split": "similarity",
+    "--seeds": 3,
     "--token-stride": 2,
     "--pooling": "mean",
     "--epochs": 7,
@@ -36,6 +42,12 @@ OPTIONS = {
     "--seed": 5,
 }
 
+MORE = (
+    "--class-names no,yes --half --compile --checkpoint-activations --log-tsv log.tsv --threads 3 "
+    "--device cpu --precision fp32 --genome g.fa --test t.tsv --force --download "
+    "--tensorboard curves"
+)
+
 
 @pytest.fixture
 def recorded(monkeypatch):
@@ -53,29 +65,7 @@ def recorded(monkeypatch):
 def test_every_option_reaches_the_task(dnabert, recorded):
     words = [str(word) for pair in OPTIONS.items() for word in pair]
 
-    result = dnabert(
-        "finetune",
-        "a.tsv",
-        "b.tsv",
-        "-o",
-        "out",
-        *words,
-        "--class-names",
-        "no,yes",
-        "--half",
-        "--threads",
-        "3",
-        "--device",
-        "cpu",
-        "--precision",
-        "fp32",
-        "--genome",
-        "g.fa",
-        "--test",
-        "t.tsv",
-        "--force",
-        "--download",
-    )
+    result = dnabert("finetune", "a.tsv", "b.tsv", "-o", "out", *words, *MORE.split())
 
     assert result.code == 0
     ((inputs, config, run),) = recorded
@@ -85,10 +75,23 @@ def test_every_option_reaches_the_task(dnabert, recorded):
         **values,
         class_names=("no", "yes"),
         half=True,
+        compile=True,
+        checkpoint_activations=True,
         compute=ComputeConfig(device="cpu", precision="fp32", threads=3),
     )
     assert (run.output, run.genome, run.tests) == (Path("out"), "g.fa", ["t.tsv"])
     assert (run.force, run.resume, run.download) == (True, False, True)
+    assert (run.log_tsv, run.tensorboard) == (Path("log.tsv"), Path("curves"))
+
+
+def test_the_options_of_the_token_head_reach_the_task(dnabert, recorded):
+    result = dnabert(
+        "finetune", "a.bed", "--genome", "g.fa", "-o", "out", "--head", "token",
+        "--labels", "exons.bed", "--window", "200",
+    )  # fmt: skip
+
+    assert result.code == 0
+    assert recorded[0][1] == FinetuneConfig(head="token", labels="exons.bed", window=200)
 
 
 def test_without_options_the_defaults_are_those_of_the_config(dnabert, recorded):
@@ -98,10 +101,11 @@ def test_without_options_the_defaults_are_those_of_the_config(dnabert, recorded)
 
 
 def test_the_run_file_of_a_model_can_be_fed_back(dnabert, recorded, tmp_path):
-    from dnabert_cli.tasks.finetune import _write_reports
+    from dnabert_cli.formats.reports import write_toml
+    from dnabert_cli.tasks.finetune_reports import run_values
 
-    config = FinetuneConfig(arch="cnn", epochs=9, class_names=("no", "yes"), seed=3)
-    _write_reports(tmp_path, config, [], {}, [])
+    config = FinetuneConfig(arch="cnn", epochs=9, class_names=("no", "yes"), seed=3, seeds=2)
+    write_toml(run_values(config, []), tmp_path / "run.toml")
 
     result = dnabert("finetune", "a.tsv", "-o", "out", "--config", tmp_path / "run.toml")
 
@@ -112,12 +116,14 @@ def test_the_run_file_of_a_model_can_be_fed_back(dnabert, recorded, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--arch", "cnn", "--base", "x"], "--arch cnn has no pre-trained base"),
+        (["--arch", "cnn", "--base", "x"], "--arch cnn has no --base and no --long"),
         (["--arch", "gru"], "--arch gru is unknown"),
+        (["--head", "token"], "--head token needs --labels"),
+        (["--head", "words"], "--head words is unknown"),
+        (["--window", "200"], "--labels and --window belong to --head token"),
         (["--dev-fraction", "0"], "early stopping needs it"),
         (["--learning-rate", "0"], "--learning-rate must be above 0"),
         (["--epochs", "0"], "--epochs"),
-        (["--precision", "fp16"], "--precision fp16 is for prediction"),
     ],
 )
 def test_contradicting_options_exit_with_2(dnabert, arguments, message):
@@ -125,6 +131,18 @@ def test_contradicting_options_exit_with_2(dnabert, arguments, message):
 
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+
+
+def test_fp16_is_refused_on_a_processor(dnabert, tmp_path):
+    write_rows(tmp_path / "rows.tsv")
+
+    result = dnabert(
+        "finetune", tmp_path / "rows.tsv", "-o", tmp_path / "out", "--precision", "fp16",
+        "--device", "cpu",
+    )  # fmt: skip
+
+    assert result.code == 2
+    assert "--precision fp16 needs a GPU" in result.err
 
 
 def write_rows(path):

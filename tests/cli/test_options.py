@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from dnabert_cli import config as settings
+from dnabert_cli import training_config as training
 from dnabert_cli.cli import options
 from dnabert_cli.cli.app import app
 from dnabert_cli.errors import OptionsError
@@ -123,7 +124,8 @@ def test_config_file_that_is_not_there_is_one_line(dnabert, toy):
     [
         ("scan", settings.ScanConfig),
         ("predict", settings.PredictConfig),
-        ("finetune", settings.FinetuneConfig),
+        ("finetune", training.FinetuneConfig),
+        ("pretrain", training.PretrainConfig),
     ],
 )
 def test_every_setting_is_an_option_with_the_same_default(command, config):

@@ -71,7 +71,7 @@ def test_every_option_reaches_the_task(dnabert, recorded):
     more = (
         "--weights 1,0.5 --reverse-complement --half --compile --checkpoint-activations "
         "--threads 3 --device cpu --precision fp32 --batch-tokens 99 --save-packed c.npz "
-        "--log-tsv log.tsv --force --download"
+        "--log-tsv log.tsv --tensorboard curves --force --download"
     )
 
     result = dnabert("pretrain", "a.fa", "b.fa", "-o", "out", *words, *more.split())
@@ -90,6 +90,7 @@ def test_every_option_reaches_the_task(dnabert, recorded):
         compute=ComputeConfig(device="cpu", precision="fp32", threads=3, batch_tokens=99),
     )
     assert (run.output, run.save_packed, run.log_tsv) == (Path("out"), "c.npz", Path("log.tsv"))
+    assert run.tensorboard == Path("curves")
     assert (run.force, run.resume, run.download) == (True, False, True)
 
 

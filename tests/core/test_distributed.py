@@ -2,17 +2,14 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from dnabert_cli.core.distributed import World, joined, world
-from dnabert_cli.core.states import states
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SCRIPT = Path(__file__).with_name("distributed_run.py")

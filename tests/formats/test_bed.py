@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnabert_cli.errors import FormatError
-from dnabert_cli.formats.bed import read_bed, write_calls, write_windows
+from dnabert_cli.formats.bed import read_bed, read_numbered, write_calls, write_windows
 from dnabert_cli.formats.files import open_output
 from dnabert_cli.records import Call, Interval
 
@@ -187,3 +187,8 @@ def test_promoter_sites_are_read(real_data):
     assert len(sites) == 191
     assert sites[0] == Interval("chr1", 52_055_190, 52_055_191, "TXNDC12_1", "-")
     assert all(site.end - site.start == 1 for site in sites)
+
+
+def test_intervals_can_be_read_with_their_lines(bed):
+    rows = list(read_numbered(bed("#c\nchrom\tstart\tend\nchr1\t1\t2\n\nchr1\t5\t6\tx\n")))
+    assert rows == [(3, Interval("chr1", 1, 2)), (5, Interval("chr1", 5, 6, "x"))]

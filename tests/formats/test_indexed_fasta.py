@@ -250,3 +250,14 @@ def test_the_number_of_bases_of_a_packed_file_is_unknown(tmp_path):
     path.write_bytes(gzip.compress(b">a\nACGT\n"))
 
     assert n_bases_of(str(path)) is None
+
+
+def test_without_pysam_a_fasta_is_streamed(write, monkeypatch):
+    """A machine that trains from tables may have torch and numpy only."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pysam", None)
+    path = write(TWO)
+    with pytest.raises(NotIndexableError, match="pysam, which indexes FASTA, is not installed"):
+        IndexedFasta(path)
+    assert [r.sequence for r in fetch_regions(path, [Interval("chr2", 1, 3)])] == ["TT"]

@@ -114,6 +114,16 @@ def test_broken_row_is_reported_with_its_line(write, row, message):
         examples(path)
 
 
+@pytest.mark.parametrize("label", ["high", "nan", "inf", "1,5", "1_5"])
+def test_label_that_must_be_a_number_is_reported_with_its_line(write, label):
+    path = write(f"sequence\tlabel\nACGT\t-1.5e3\nACGT\t.\nACGT\t{label}\n")
+    assert len(examples(path)) == 3
+    with pytest.raises(FormatError, match=rf"train.tsv:4: label '{label}' is no finite number"):
+        examples(path, numeric_labels=True)
+    with pytest.raises(FormatError, match=r"train\.tsv:4"):
+        list(read_sequences(path, numeric_labels=True))
+
+
 def test_rows_without_sequence_column_are_fetched_from_the_genome(write):
     genome = write(GENOME, "genome.fa")
     table = write("chrom\tstart\tend\tstrand\tlabel\nchr2\t2\t6\t-\t1\nchr1\t0\t4\t.\t0\n")

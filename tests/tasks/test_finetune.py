@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnabert_cli.config import ComputeConfig, FinetuneConfig, PredictConfig, TaskConfig
+from dnabert_cli.config import ComputeConfig, PredictConfig, TaskConfig
 from dnabert_cli.core.checkpoint import load_model
 from dnabert_cli.errors import DataError, DnabertError, Interrupted, ModelError, OptionsError
 from dnabert_cli.tasks.finetune import Run, finetune
 from dnabert_cli.tasks.predict import predict
+from dnabert_cli.training_config import FinetuneConfig
 from tests.toys import save_bert
 
 COMPUTE = ComputeConfig(precision="fp32", threads=1)
@@ -53,6 +54,7 @@ def test_it_learns_and_writes_a_complete_folder(tmp_path, base):
         "run.toml",
         "metrics.json",
         "training.tsv",
+        "training.png",
     }
     assert result.figures["test"]["auroc"] > 0.9
     assert json.loads((result.folder / "metrics.json").read_text())["test"]["n"] == 16

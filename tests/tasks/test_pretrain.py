@@ -52,7 +52,7 @@ def test_it_writes_a_folder_that_can_be_fine_tuned(genome, tmp_path):
     network, task = load_masked_model(result.folder)
     encoder, _ = load_encoder(result.folder)
     assert (task.k, task.token_stride) == (3, 1)
-    assert encoder.config.hidden_size == network.config.hidden_size == 64
+    assert encoder.config.hidden_size == network.config.hidden_size == 128
     assert {path.name for path in result.folder.iterdir()} == {
         "config.json", "metrics.json", "model.safetensors", "run.toml",
         "tokenizer_config.json", "training.tsv", "vocab.txt",
@@ -130,7 +130,7 @@ def test_the_run_file_says_what_was_done(genome, tmp_path):
     ("text", "changes", "error", "message"),
     [
         (">a\nACGTNNNN\n", {}, DataError, "bases outside N are too few"),
-        (">a\n" + "ACGT" * 40, {}, DataError, "too little sequence to hold some of it out"),
+        (">a\n" + "ACGT" * 40, {}, DataError, "held out are too few"),
         ("no fasta", {}, FormatError, "genome.fa"),
         (None, {"max_length": 600}, OptionsError, "reads at most 510 tokens"),
         (None, {"weights": (1.0, 2.0)}, OptionsError, "--weights needs 1 numbers"),
