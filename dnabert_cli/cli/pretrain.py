@@ -200,7 +200,7 @@ def pretrain(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a masked language model on genomes; a model folder to fine-tune."""
+    """Train a masked language model on genomes; a model folder."""
     from dnabert_cli.tasks.pretrain import PretrainRun
     from dnabert_cli.tasks.pretrain import pretrain as run
 

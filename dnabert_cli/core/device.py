@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dnabert_cli.config import ComputeConfig
 from dnabert_cli.errors import ModelError, OptionsError
 
 CPU = torch.device("cpu")
@@ -65,6 +66,15 @@ def resolve_precision(requested: str, device: torch.device) -> torch.dtype:
             "--precision fp16 needs a GPU", hint="use --precision bf16 or fp32 on a CPU"
         )
     return _DTYPES[requested]
+
+
+def check_compute(compute: ComputeConfig) -> None:
+    """Refuse a device that is not there, or a precision it does not have, before any work.
+
+    Raises:
+        ModelError, OptionsError: as `resolve_device` and `resolve_precision`.
+    """
+    resolve_precision(compute.precision, resolve_device(compute.device))
 
 
 def n_threads(requested: int | None) -> int:

@@ -1,7 +1,7 @@
 """THE training loop. Pre-training and fine-tuning hand it different batches, losses, evaluations.
 
 One step reads: forward and backward (in pieces that fit the memory), clip, step, schedule; then,
-when due: evaluate, save, log. Nothing here knows what is being learned.
+when due: evaluate, log, save. Nothing here knows what is being learned.
 
 A step is a pure function of (weights, seed, step): batches are numbered, and what dropout draws in
 a piece is seeded by (seed, step, piece). So a run may be killed at any moment and resumed from its
@@ -100,9 +100,8 @@ class Trainer:
 
 @dataclass
 class _Recent:
-    """What happened since the last log line and the last evaluation."""
+    """How fast it went since the last row of the log."""
 
-    losses: list[float] = field(default_factory=list)
     n_tokens: int = 0
     began: float = field(default_factory=time.monotonic)
 
@@ -178,10 +177,10 @@ class _Run:
             self.progress.advance(1, self._note())
             if self._is_due(self.settings.evaluate_every):
                 self._evaluate()
+            if self._is_due(self.settings.log_every):  # before saving: a kill must not lose the row
+                self._log()
             if stopped or self._is_due(self.settings.save_every or self.settings.evaluate_every):
                 self._save()
-            if self._is_due(self.settings.log_every):
-                self._log()
             if stopped:
                 raise Interrupted(
                     f"stopped after step {state.step} of {n_steps}; --resume continues"
@@ -224,7 +223,7 @@ class _Run:
         self.scaler.update()
         trainer.schedule.step()
         self.state.losses.append(loss)
-        self.recent.losses.append(loss)
+        self.state.unlogged.append(loss)
         self.recent.n_tokens += sum(piece.n_tokens for piece in pieces)
         return bool(n_stops)
 
@@ -287,12 +286,13 @@ class _Run:
 
     def _log(self) -> None:
         recent, self.recent = self.recent, _Recent()
+        unlogged, self.state.unlogged = self.state.unlogged, []
         if self.world.is_first:
             seconds = time.monotonic() - recent.began
             self.trainer.log(
                 {
                     "step": self.state.step,
-                    "loss": float(np.mean(recent.losses)),
+                    "loss": float(np.mean(unlogged)),
                     "learning_rate": float(self.trainer.schedule.get_last_lr()[0]),
                     "tokens_per_second": recent.n_tokens / seconds if seconds else 0.0,
                 }
@@ -303,7 +303,7 @@ class _Run:
         seconds = time.monotonic() - self.recent.began
         speed = self.recent.n_tokens / seconds if seconds else 0.0
         note = (
-            f"loss {np.mean(self.recent.losses):.4f}, "
+            f"loss {np.mean(self.state.unlogged):.4f}, "
             f"lr {self.trainer.schedule.get_last_lr()[0]:.2g}, {speed:,.0f} tokens/s"
         )
         if self.peak is not None:

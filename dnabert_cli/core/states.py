@@ -37,6 +37,7 @@ class LoopState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     evaluations_without_gain: int = 0
     losses: list[float] = field(default_factory=list)  # since the last evaluation
+    unlogged: list[float] = field(default_factory=list)  # losses since the last row of the log
     history: list[dict[str, float]] = field(default_factory=list)
 
     def judge(self, metric: float, network: nn.Module) -> None:

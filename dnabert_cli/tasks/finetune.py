@@ -19,6 +19,7 @@ from dnabert_cli.analysis.figures import DECIDING, kind_of
 from dnabert_cli.config import ModelConfig, TaskConfig
 from dnabert_cli.core.batches import LabelledRows
 from dnabert_cli.core.checkpoint import save_model
+from dnabert_cli.core.device import check_compute
 from dnabert_cli.core.distributed import world
 from dnabert_cli.core.finetuning import (
     Goal,
@@ -31,12 +32,13 @@ from dnabert_cli.core.network import max_tokens
 from dnabert_cli.core.pretraining import Watch
 from dnabert_cli.core.states import LoopState, states
 from dnabert_cli.errors import DataError, OptionsError
+from dnabert_cli.formats.files import check_outputs
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.kmers import Tokenizer
 from dnabert_cli.tasks.finetune_reports import run_values, write_reports
 from dnabert_cli.tasks.judging import examine, items, quick_figures, read_answers
 from dnabert_cli.tasks.labelled import LabelledData, read_split_rows, read_test_rows
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_output, make_log, prepare_output
+from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_folder, make_log, prepare_folder
 from dnabert_cli.tasks.seeds import (
     check_seed_folders,
     finished_figures,
@@ -128,8 +130,11 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
         OptionsError: the output folder is not empty, or an option does not suit the head.
     """
     _check_options(config)
+    check_compute(config.compute)
     if world().is_first:  # the others might look when this one has begun to write
         _check_folder(config, run)
+        tsv = None if run.log_tsv is None else str(run.log_tsv)
+        check_outputs([tsv], run.force or run.resume, [*inputs, *run.tests])
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset) if base is None and config.arch == "bert" else {}
     data = read_split_rows(inputs, config, run.genome)
@@ -179,12 +184,13 @@ def _train(job: _Job, seed: int, folder: Path, *, resume: bool) -> FinetuneResul
         called = ", ".join(task.classes[i] for i in task.called_classes)
         background = task.classes[task.background_index]
         logger.info("scans will call: %s; background: %s", called, background)
+    watch = _watch(job, seed, folder, resume=resume)
     is_first = world().is_first
     if is_first:
         if seed == job.config.seed and job.config.seeds > 1 and not job.run.resume:
             forget(job.run.output, job.config)
-        prepare_output(folder, resume=resume)
-    state = _learn(job, config, task, network, folder)
+        prepare_folder(folder, resume=resume)
+    state = _learn(job, config, task, network, watch)
     if not is_first:
         return FinetuneResult(folder, {})
     task, found = examine(network, task, config, job.data, job.tests)
@@ -199,7 +205,7 @@ def _train(job: _Job, seed: int, folder: Path, *, resume: bool) -> FinetuneResul
 
 
 def _learn(
-    job: _Job, config: FinetuneConfig, task: TaskConfig, network: Any, folder: Path
+    job: _Job, config: FinetuneConfig, task: TaskConfig, network: Any, watch: Watch
 ) -> LoopState:
     """Run the loop; the network then answers in the units of the data."""
     tokenizer = Tokenizer(task.k, task.token_stride)
@@ -228,14 +234,14 @@ def _learn(
         evaluate,
         config,
         Goal(len(task.classes), job.metric, weights),
-        _watch(job, config.seed, folder),
+        watch,
     )
     if kind == "values":
         rescale_output(network, scale.mean, scale.sd)
     return state
 
 
-def _watch(job: _Job, seed: int, folder: Path) -> Watch:
+def _watch(job: _Job, seed: int, folder: Path, *, resume: bool) -> Watch:
     """How the run of a seed is watched; with several seeds each has logs of its own."""
     tsv, tensorboard = job.run.log_tsv, job.run.tensorboard
     if job.config.seeds > 1:
@@ -244,7 +250,7 @@ def _watch(job: _Job, seed: int, folder: Path) -> Watch:
     return Watch(
         folder / RESUME_FOLDER,
         should_stop=job.run.should_stop,
-        log=make_log(folder, tsv, tensorboard),
+        log=make_log(folder, tsv, tensorboard, resume=resume),
         progress=job.run.progress,
     )
 
@@ -264,7 +270,7 @@ def _check_options(config: FinetuneConfig) -> None:
 
 def _check_folder(config: FinetuneConfig, run: Run) -> None:
     if config.seeds == 1:
-        check_output(run.output, force=run.force, resume=run.resume)
+        check_folder(run.output, force=run.force, resume=run.resume)
     else:
         check_seed_folders(run.output, config, force=run.force, resume=run.resume)
 

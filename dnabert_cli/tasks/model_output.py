@@ -16,7 +16,7 @@ Log = Callable[[Mapping[str, float]], None]
 RESUME_FOLDER = "resume"
 
 
-def check_output(folder: Path, *, force: bool, resume: bool) -> None:
+def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
     """Refuse a folder that holds something else, or no run to resume.
 
     Raises:
@@ -32,7 +32,7 @@ def check_output(folder: Path, *, force: bool, resume: bool) -> None:
         raise OptionsError(f"{folder} is not empty: --resume continues, --force overwrites")
 
 
-def prepare_output(folder: Path, *, resume: bool) -> None:
+def prepare_folder(folder: Path, *, resume: bool) -> None:
     """Make the folder; states of an earlier run go away unless it is resumed.
 
     The last step before the long part: nothing was touched while anything could be wrong.
@@ -52,8 +52,8 @@ def prepare_output(folder: Path, *, resume: bool) -> None:
         raise DataError(f"cannot write to {folder}: {error.strerror}") from error
 
 
-def make_log(folder: Path, tsv: Path | None, tensorboard: Path | None) -> Log:
-    """Return what a run tells of its training; a TSV goes on where the saved state stands.
+def make_log(folder: Path, tsv: Path | None, tensorboard: Path | None, *, resume: bool) -> Log:
+    """Return what a run tells of its training; when resumed, a TSV goes on where the state stands.
 
     With several processes the first one tells.
     """
@@ -61,7 +61,7 @@ def make_log(folder: Path, tsv: Path | None, tensorboard: Path | None) -> Log:
     if not world().is_first:
         tsv = tensorboard = None
     if tsv is not None:
-        logs.append(TrainingLog(tsv, saved_step(folder)))
+        logs.append(TrainingLog(tsv, saved_step(folder) if resume else 0))
     if tensorboard is not None:
         logs.append(TensorBoardLog(tensorboard))
 

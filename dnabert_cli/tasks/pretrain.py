@@ -16,6 +16,7 @@ import numpy as np
 from dnabert_cli import __version__
 from dnabert_cli.config import TaskConfig
 from dnabert_cli.core.checkpoint import save_model
+from dnabert_cli.core.device import check_compute
 from dnabert_cli.core.distributed import world
 from dnabert_cli.core.hub import find_folder
 from dnabert_cli.core.masked_batches import HeldOut, MaskedRows, hold_out_pieces
@@ -31,7 +32,7 @@ from dnabert_cli.errors import DataError, FormatError, OptionsError
 from dnabert_cli.formats import reports
 from dnabert_cli.formats.arrays import map_arrays, write_arrays
 from dnabert_cli.formats.fasta import read_fasta
-from dnabert_cli.formats.files import sha256
+from dnabert_cli.formats.files import check_outputs, sha256
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.corpus import (
     Corpus,
@@ -42,7 +43,7 @@ from dnabert_cli.sequence.corpus import (
 )
 from dnabert_cli.sequence.kmers import Tokenizer
 from dnabert_cli.sequence.markov import MarkovModel
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_output, make_log, prepare_output
+from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_folder, make_log, prepare_folder
 from dnabert_cli.training_config import PretrainConfig
 from dnabert_cli.zoo import read_preset
 
@@ -104,7 +105,10 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
     """
     is_first = world().is_first
     if is_first:  # it alone writes; what it has made already is no obstacle to the others
-        check_output(run.output, force=run.force, resume=run.resume)
+        check_folder(run.output, force=run.force, resume=run.resume)
+        logs = [None if one is None else str(one) for one in (run.log_tsv, run.save_packed)]
+        check_outputs(logs, run.force or run.resume, inputs)
+    check_compute(config.compute)
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset)
     config = filled_in(config, preset)
@@ -122,8 +126,9 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
     )
     markov = markov_bits(training, held_out)
     logger.info("an order-%d Markov model needs %.4f bits per base", MARKOV_ORDER, markov)
+    log = make_log(run.output, run.log_tsv, run.tensorboard, resume=run.resume)
     if is_first:
-        prepare_output(run.output, resume=run.resume)
+        prepare_folder(run.output, resume=run.resume)
     task = TaskConfig(k=tokenizer.k, token_stride=tokenizer.token_stride, classes=())
 
     state = pretrain_network(
@@ -131,18 +136,19 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
         MaskedRows(training, rules, tokenizer, make_masking(config), config.seed),
         held_out,
         config,
-        _watch(run, lambda current: save_model(run.output, current, task, half=config.half)),
+        Watch(
+            run.output / RESUME_FOLDER,
+            run.should_stop,
+            log,
+            lambda current: save_model(run.output, current, task, half=config.half),
+            run.progress,
+        ),
         corpus_key(training, rules),
     )
     figures = _figures(state.history, corpus, markov, state.step)
     if is_first:
         _write(run.output, network, task, config, inputs, figures, state.history)
     return PretrainResult(run.output, figures)
-
-
-def _watch(run: PretrainRun, save: Callable[[Any], None]) -> Watch:
-    log = make_log(run.output, run.log_tsv, run.tensorboard)
-    return Watch(run.output / RESUME_FOLDER, run.should_stop, log, save, run.progress)
 
 
 def filled_in(config: PretrainConfig, preset: dict[str, Any]) -> PretrainConfig:
@@ -209,8 +215,8 @@ def _read_corpus(inputs: Sequence[str], rules: PieceRules, run: PretrainRun) -> 
     logger.info("%d bases in %d runs without N", corpus.n_bases, len(corpus.lengths))
     if not check_weights(rules.weights, corpus.names):
         raise OptionsError(
-            f"--weights needs {len(corpus.names)} numbers from 0 on, one per file: "
-            f"{', '.join(corpus.names)}"
+            "--weights needs a number per file, 0 or more and not all 0; "
+            f"the files: {', '.join(corpus.names)}"
         )
     if run.save_packed is not None and world().is_first:
         write_arrays(run.save_packed, force=run.force, **corpus.to_arrays())

@@ -17,7 +17,7 @@ from dnabert_cli.core.states import states
 from dnabert_cli.errors import ModelError, OptionsError
 from dnabert_cli.formats import reports
 from dnabert_cli.tasks.finetune_reports import METRICS, RUN
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_output
+from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_folder
 from dnabert_cli.training_config import FinetuneConfig
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ def check_seed_folders(output: Path, config: FinetuneConfig, *, force: bool, res
     """Refuse an output that holds something else, or no runs to resume.
 
     Raises:
-        OptionsError: as `model_output.check_output`.
+        OptionsError: as `model_output.check_folder`.
     """
     if not resume:
-        check_output(output, force=force, resume=False)
+        check_folder(output, force=force, resume=False)
         return
     folders = [seed_folder(output, seed) for seed in seeds_of(config)]
     begun = any(is_finished(one) or states(one / RESUME_FOLDER) for one in folders)
