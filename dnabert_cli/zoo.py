@@ -13,18 +13,29 @@ from dnabert_cli.errors import ModelError
 _PACKAGE = Path(__file__).resolve().parent
 _HOMES = (_PACKAGE / "_models", _PACKAGE.parent / "models")
 HUB_PREFIX = "hf:"
+_MASKED_MODEL = '"BertForMaskedLM"'  # as Hugging Face names the network in config.json
 
 
 def bundled_models() -> tuple[str, ...]:
-    """Return the names of the bundled models, sorted."""
-    names = {
-        folder.name
+    """Return the names of the bundled models that answer a task, sorted."""
+    return tuple(name for name, is_base in _bundled() if not is_base)
+
+
+def bundled_bases() -> tuple[str, ...]:
+    """Return the names of the bundled models that only training begins with, sorted."""
+    return tuple(name for name, is_base in _bundled() if is_base)
+
+
+def _bundled() -> list[tuple[str, bool]]:
+    """Name of each bundled folder, and whether it is a masked language model."""
+    found = {
+        (folder.name, _MASKED_MODEL in path.read_text(encoding="utf-8"))
         for home in _HOMES
         if home.is_dir()
         for folder in home.iterdir()
-        if (folder / "config.json").is_file()
+        if (path := folder / "config.json").is_file()
     }
-    return tuple(sorted(names))
+    return sorted(found)
 
 
 def find_model(name: str) -> Path:
@@ -39,7 +50,7 @@ def find_model(name: str) -> Path:
         for home in _HOMES:
             if (home / name / "config.json").is_file():
                 return home / name
-    known = ", ".join(bundled_models()) or "none"
+    known = ", ".join((*bundled_models(), *bundled_bases())) or "none"
     raise ModelError(
         f"no model {name!r}: neither a folder nor a bundled model (bundled: {known})",
         hint=f"a model of the Hugging Face hub is written {HUB_PREFIX}owner/name",

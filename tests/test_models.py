@@ -9,22 +9,34 @@ import pytest
 
 from dnabert_cli.analysis.metrics import auprc, auroc
 from dnabert_cli.config import ComputeConfig
-from dnabert_cli.core.checkpoint import load_model
+from dnabert_cli.core.checkpoint import load_encoder, load_model
 from dnabert_cli.core.ensemble import Ensemble
+from dnabert_cli.errors import ModelError
 from dnabert_cli.formats.tables import read_examples
-from dnabert_cli.zoo import bundled_models, find_model, read_preset
+from dnabert_cli.zoo import bundled_bases, bundled_models, find_model, read_preset
 
 ROOT = Path(__file__).resolve().parents[1]
 GENOMIC_DEV = "prom300_genomic_dev.tsv.gz"
 
 
 @pytest.mark.parametrize("name", bundled_models())
-def test_a_bundled_model_loads_and_carries_its_card(name):
+def test_a_bundled_model_can_scan(name):
+    assert load_model(find_model(name)).task.window is not None
+
+
+@pytest.mark.parametrize("name", bundled_bases())
+def test_a_bundled_base_begins_a_training(name):
+    encoder, task = load_encoder(find_model(name))
+
+    assert encoder.config.vocab_size == 4**task.k + 5
+    with pytest.raises(ModelError, match="has no classification head"):
+        load_model(find_model(name))
+
+
+@pytest.mark.parametrize("name", (*bundled_models(), *bundled_bases()))
+def test_a_bundled_model_carries_its_card(name):
     folder = find_model(name)
 
-    model = load_model(folder)
-
-    assert model.task.window is not None
     for file in ("CARD.md", "run.toml", "metrics.json", "vocab.txt"):
         assert (folder / file).is_file()
     assert name in (ROOT / "models" / "README.md").read_text()

@@ -244,7 +244,7 @@ def _settings(
     is_bert = hasattr(network, "encoder")
     return LoopSettings(
         n_steps=config.epochs * steps,
-        evaluate_every=max(1, steps // config.evaluations_per_epoch),
+        evaluate_every=-(-steps // config.evaluations_per_epoch),
         patience=config.patience,
         max_gradient_norm=config.max_gradient_norm,
         seed=config.seed,
