@@ -33,7 +33,7 @@ def test_a_bundled_base_begins_a_training(name):
         load_model(find_model(name))
 
 
-@pytest.mark.parametrize("name", (*bundled_models(), *bundled_bases()))
+@pytest.mark.parametrize("name", [*bundled_models(), *bundled_bases()])
 def test_a_bundled_model_carries_its_card(name):
     folder = find_model(name)
 

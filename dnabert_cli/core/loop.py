@@ -160,7 +160,8 @@ class _Run:
         self.state = LoopState()
         if state_folder is not None:
             self.state = load_newest(state_folder, self._objects(), run_key) or self.state
-        self.network = world.wrap(trainer.forward or trainer.network, settings.device)
+        forward = trainer.network if trainer.forward is None else trainer.forward
+        self.network = world.wrap(forward, settings.device)
         self.recent = _Recent()
         self.peak = peak_operations(settings.device)
 

@@ -325,3 +325,14 @@ def test_checkpointed_activations_give_the_same_weights():
     fit(checkpointed, SETTINGS)
 
     assert torch.equal(weights(plain), weights(checkpointed))
+
+
+def test_a_compiled_network_takes_the_same_path():
+    """Asking torch's compiled module for its truth used to end the run."""
+    plain, compiled = make_trainer(), make_trainer()
+    forward = torch.compile(compiled.network, backend="eager")
+
+    fit(plain, SETTINGS)
+    fit(dataclasses.replace(compiled, forward=forward), SETTINGS)
+
+    assert torch.equal(weights(plain), weights(compiled))
