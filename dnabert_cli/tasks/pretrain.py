@@ -113,6 +113,11 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
     preset = read_preset(config.preset)
     config = filled_in(config, preset)
     network, tokenizer = build_masked_model(config, base, preset)
+    if tokenizer.k != preset["k"]:
+        raise OptionsError(
+            f"{config.base} reads {tokenizer.k}-mers, --preset {config.preset} {preset['k']}-mers",
+            hint=f"name a preset of {tokenizer.k}-mers; the sizes are those of the base",
+        )
     rules = _rules(config, tokenizer, network.config.max_position_embeddings - 2)
     corpus = _read_corpus(inputs, rules, run)
     training, held_out_part = _split(corpus, config, rules)

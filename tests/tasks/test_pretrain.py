@@ -117,6 +117,14 @@ def test_it_goes_on_from_a_base(genome, tmp_path):
     assert torch.equal(first.transform.weight, second.transform.weight)
 
 
+def test_a_base_of_another_k_is_refused(genome, tmp_path):
+    pretrain([genome], make_config(), PretrainRun(output=tmp_path / "a"))
+    config = make_config(base=str(tmp_path / "a"), preset="dnabert-6-compact")
+
+    with pytest.raises(OptionsError, match="reads 3-mers, --preset dnabert-6-compact 6-mers"):
+        pretrain([genome], config, PretrainRun(output=tmp_path / "b"))
+
+
 def test_the_run_file_says_what_was_done(genome, tmp_path):
     result = pretrain([genome], make_config(), PretrainRun(output=tmp_path / "m"))
 
