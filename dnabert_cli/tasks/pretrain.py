@@ -113,11 +113,7 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
     preset = read_preset(config.preset)
     config = filled_in(config, preset)
     network, tokenizer = build_masked_model(config, base, preset)
-    if tokenizer.k != preset["k"]:
-        raise OptionsError(
-            f"{config.base} reads {tokenizer.k}-mers, --preset {config.preset} {preset['k']}-mers",
-            hint=f"name a preset of {tokenizer.k}-mers; the sizes are those of the base",
-        )
+    _check_k(tokenizer, config, preset)
     rules = _rules(config, tokenizer, network.config.max_position_embeddings - 2)
     corpus = _read_corpus(inputs, rules, run)
     training, held_out_part = _split(corpus, config, rules)
@@ -154,6 +150,14 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
     if is_first:
         _write(run.output, network, task, config, inputs, figures, state.history)
     return PretrainResult(run.output, figures)
+
+
+def _check_k(tokenizer: Tokenizer, config: PretrainConfig, preset: dict[str, Any]) -> None:
+    if tokenizer.k != preset["k"]:
+        raise OptionsError(
+            f"{config.base} reads {tokenizer.k}-mers, --preset {config.preset} {preset['k']}-mers",
+            hint=f"name a preset of {tokenizer.k}-mers; the sizes are those of the base",
+        )
 
 
 def filled_in(config: PretrainConfig, preset: dict[str, Any]) -> PretrainConfig:
