@@ -103,12 +103,7 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
         DataError: too little sequence, or weights that do not fit the files.
         OptionsError: the output folder is not empty, or options contradict each other.
     """
-    is_first = world().is_first
-    if is_first:  # it alone writes; what it has made already is no obstacle to the others
-        check_folder(run.output, force=run.force, resume=run.resume)
-        logs = [None if one is None else str(one) for one in (run.log_tsv, run.save_packed)]
-        check_outputs(logs, run.force or run.resume, inputs)
-    check_compute(config.compute)
+    _check_run(inputs, config, run)
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset)
     config = filled_in(config, preset)
@@ -127,29 +122,36 @@ def pretrain(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) ->
     )
     markov = markov_bits(training, held_out)
     logger.info("an order-%d Markov model needs %.4f bits per base", MARKOV_ORDER, markov)
-    log = make_log(run.output, run.log_tsv, run.tensorboard, resume=run.resume)
-    if is_first:
-        prepare_folder(run.output, resume=run.resume)
     task = TaskConfig(k=tokenizer.k, token_stride=tokenizer.token_stride, classes=())
-
     state = pretrain_network(
         network,
         MaskedRows(training, rules, tokenizer, make_masking(config), config.seed),
         held_out,
         config,
-        Watch(
-            run.output / RESUME_FOLDER,
-            run.should_stop,
-            log,
-            lambda current: save_model(run.output, current, task, half=config.half),
-            run.progress,
-        ),
+        _watch(run, lambda current: save_model(run.output, current, task, half=config.half)),
         corpus_key(training, rules),
     )
     figures = _figures(state.history, corpus, markov, state.step)
-    if is_first:
+    if world().is_first:
         _write(run.output, network, task, config, inputs, figures, state.history)
     return PretrainResult(run.output, figures)
+
+
+def _check_run(inputs: Sequence[str], config: PretrainConfig, run: PretrainRun) -> None:
+    """Refuse what would fail after the long part."""
+    check_compute(config.compute)
+    if world().is_first:  # it alone writes; what it has made already is no obstacle to the others
+        check_folder(run.output, force=run.force, resume=run.resume)
+        written = [None if one is None else str(one) for one in (run.log_tsv, run.save_packed)]
+        check_outputs(written, run.force or run.resume, inputs)
+
+
+def _watch(run: PretrainRun, save: Callable[[Any], None]) -> Watch:
+    """Make the folder; nothing was touched while anything could be wrong."""
+    log = make_log(run.output, run.log_tsv, run.tensorboard, resume=run.resume)
+    if world().is_first:
+        prepare_folder(run.output, resume=run.resume)
+    return Watch(run.output / RESUME_FOLDER, run.should_stop, log, save, run.progress)
 
 
 def _check_k(tokenizer: Tokenizer, config: PretrainConfig, preset: dict[str, Any]) -> None:
@@ -228,7 +230,7 @@ def _read_corpus(inputs: Sequence[str], rules: PieceRules, run: PretrainRun) -> 
             f"the files: {', '.join(corpus.names)}"
         )
     if run.save_packed is not None and world().is_first:
-        write_arrays(run.save_packed, force=run.force, **corpus.to_arrays())
+        write_arrays(run.save_packed, force=run.force or run.resume, **corpus.to_arrays())
         logger.info("packed corpus written to %s", run.save_packed)
     return corpus
 
