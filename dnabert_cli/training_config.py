@@ -16,6 +16,17 @@ STARTS = ("random", "structured")
 _COUNTS = ("seeds", "epochs", "batch_size", "evaluations_per_epoch", "patience", "stride")
 
 
+def _check_optimization(config: "FinetuneConfig | PretrainConfig") -> None:
+    """Refuse what AdamW cannot work with."""
+    rate = config.learning_rate
+    if rate is not None and not 0 < rate < math.inf:
+        raise OptionsError("--learning-rate must be above 0")
+    if not config.max_gradient_norm > 0 or not 0 <= config.weight_decay < math.inf:
+        raise OptionsError("--max-gradient-norm must be above 0, --weight-decay at least 0")
+    if not 0 <= config.seed < 1 << 63:
+        raise OptionsError("--seed must lie in [0, 2^63)")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
     """`dnabert finetune`. Published values: Ji et al. 2021 and the original's README."""
@@ -72,8 +83,6 @@ class FinetuneConfig:
                 raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 0.5)")
         if self.dev_fraction == 0:
             raise OptionsError("--dev-fraction must be above 0: early stopping needs it")
-        if not 0 < self.learning_rate < math.inf:
-            raise OptionsError("--learning-rate must be above 0")
         self._check_training()
 
     def _check_choices(self) -> None:
@@ -99,10 +108,7 @@ class FinetuneConfig:
         for name in (*shares, "threshold_fpr"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 1)")
-        if not self.max_gradient_norm > 0 or not 0 <= self.weight_decay < math.inf:
-            raise OptionsError("--max-gradient-norm must be above 0, --weight-decay at least 0")
-        if not 0 <= self.seed < 1 << 63:
-            raise OptionsError("--seed must lie in [0, 2^63)")
+        _check_optimization(self)
         if self.pooling not in POOLINGS:
             raise OptionsError(f"--pooling {self.pooling} is unknown; known: {POOLINGS}")
 
@@ -157,10 +163,18 @@ class PretrainConfig:
             )
         if self.start is not None and self.start not in STARTS:
             raise OptionsError(f"--start is one of {', '.join(STARTS)}")
+        self._check_ranges()
         if not 1 <= self.min_length <= self.max_length:
             raise OptionsError("--min-length must be at least 1 and at most --max-length")
+        if self.dev_fraction == 0:
+            raise OptionsError("--dev-fraction must be above 0: the held-out loss needs it")
+        if not 0 < self.eps < 1:
+            raise OptionsError("--eps must lie between 0 and 1")
+        _check_optimization(self)
+
+    def _check_ranges(self) -> None:
         for name in (
-            "mask_share", "late_mask_share", "full_share", "sampled_share", "dev_fraction",
+            "full_share", "sampled_share", "dev_fraction",
             "hidden_dropout", "attention_dropout", "beta2",
         ):  # fmt: skip
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
@@ -171,7 +185,6 @@ class PretrainConfig:
         ):  # fmt: skip
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise OptionsError(f"--{name.replace('_', '-')} must be at least 1")
-        if self.dev_fraction == 0:
-            raise OptionsError("--dev-fraction must be above 0: the held-out loss needs it")
-        if not 0 <= self.seed < 1 << 63:
-            raise OptionsError("--seed must lie in [0, 2^63)")
+        for name in ("mask_share", "late_mask_share"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < 1:
+                raise OptionsError(f"--{name.replace('_', '-')} must lie between 0 and 1")

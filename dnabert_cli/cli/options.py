@@ -157,7 +157,8 @@ BatchTokens = Annotated[
         "--batch-tokens",
         metavar="INT",
         min=1,
-        help="Tokens computed at once; changes speed and memory, not results.",
+        help="Tokens computed at once; changes speed and memory, not results (a CNN's training: "
+        "a little).",
         show_default=f"{CPU_BATCH_TOKENS} on a CPU, {GPU_BATCH_TOKENS} on a GPU",
     ),
 ]

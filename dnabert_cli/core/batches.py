@@ -189,7 +189,7 @@ class LabelledRows:
         n_units = len(rows)
         if self._per_base:
             labels = self._base_labels(rows, tokens)
-            n_units = max(1, int(_is_known(labels).sum()))
+            n_units = int(_is_known(labels).sum())
         else:
             labels = self._labels[rows]  # type: ignore[call-overload]  # an array here
         return LabelledPiece(

@@ -206,6 +206,10 @@ def save_model(folder: Path, network: nn.Module, task: TaskConfig, *, half: bool
         .contiguous()
         for name, tensor in network.state_dict().items()
     }
+    if half and not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+        raise ModelError(
+            "the weights are too large for half precision", hint="use --resume without --half"
+        )
     tokenizer = Tokenizer(task.k, task.token_stride)
     described = to_json_bytes(config_values(config, task, half=half))
     if (folder / CONFIG).is_file() and (folder / CONFIG).read_bytes() != described:

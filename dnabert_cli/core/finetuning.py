@@ -121,7 +121,7 @@ def make_loss(head: str, n_labels: int, label_smoothing: float, weights: Tensor 
         if n_labels == 1:
             known = ~labels.isnan()
             total = F.mse_loss(output.squeeze(-1)[known], labels[known], reduction="sum")
-            return total / piece.n_units
+            return total / max(1, piece.n_units)
         total = F.cross_entropy(
             output.flatten(0, -2),
             labels.flatten(),
@@ -130,7 +130,7 @@ def make_loss(head: str, n_labels: int, label_smoothing: float, weights: Tensor 
             ignore_index=IGNORED,
             reduction="sum",  # torch's mean divides by weights, which differ from piece to piece
         )
-        return total / piece.n_units
+        return total / max(1, piece.n_units)
 
     return loss
 

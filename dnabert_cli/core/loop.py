@@ -196,7 +196,8 @@ class _Run:
         trainer, settings = self.trainer, self.settings
         trainer.network.train()
         trainer.optimizer.zero_grad(set_to_none=True)
-        n_units = sum(piece.n_units for piece in pieces)
+        # pieces without units, such as windows without labels, have no part in the loss
+        n_units = max(1, sum(piece.n_units for piece in pieces))
         mine = range(self.world.rank, len(pieces), self.world.size)
         total = 0.0
         try:

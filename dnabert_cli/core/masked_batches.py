@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dnabert_cli.core.batches import cut_by_length
+from dnabert_cli.errors import DataError
 from dnabert_cli.sequence.corpus import Corpus, PieceRules, Pieces, batches
 from dnabert_cli.sequence.kmers import CLS, MASK, N_SPECIAL, PAD, SEP, Tokenizer
 from dnabert_cli.sequence.masking import (
@@ -24,6 +25,8 @@ Digits = npt.NDArray[np.uint8]
 
 # Streams of random numbers beside those of `sequence.corpus`, which are (seed, epoch, 0 to 3).
 _MASKING, _HELD_OUT_MASKING = 4, 5
+# How often hiding is tried again when chance has hidden no token of a batch.
+_MOST_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,15 @@ class MaskedRows:
         for step, pieces in batches(self._corpus, self._rules, batch_size, self._seed, first):
             generator = np.random.default_rng((self._seed, step, _MASKING))
             n_tokens = count_tokens(pieces, self._tokenizer)
-            made: list[MaskedPiece] = []
-            while not any(piece.n_units for piece in made):  # a small batch may have hidden none
+            for _ in range(_MOST_DRAWS):
                 made = [
                     self._piece(pieces[rows], n_tokens[rows], step, generator)
                     for rows in cut_by_length(n_tokens + 2, max_tokens)
                 ]
+                if any(piece.n_units for piece in made):  # a small batch may have hidden none
+                    break
+            else:
+                raise DataError(f"nothing was hidden in batch {step}", hint="raise --mask-share")
             yield [piece for piece in made if piece.n_units]
 
     def _piece(

@@ -43,7 +43,8 @@ class LoopState:
     def judge(self, metric: float, network: nn.Module) -> None:
         """Keep the weights of a network when its metric is the best so far."""
         self.evaluations_without_gain += 1
-        if metric > self.best_metric or not self.best_weights:
+        is_first = not self.best_weights or math.isnan(self.best_metric)
+        if metric > self.best_metric or is_first:
             self.best_metric, self.best_step = metric, self.step
             self.best_weights = copy.deepcopy(network.state_dict())
             self.evaluations_without_gain = 0

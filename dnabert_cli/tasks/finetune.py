@@ -133,8 +133,12 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
     check_compute(config.compute)
     if world().is_first:  # the others might look when this one has begun to write
         _check_folder(config, run)
-        tsv = None if run.log_tsv is None else str(run.log_tsv)
-        check_outputs([tsv], run.force or run.resume, [*inputs, *run.tests])
+        logs = [_log_path(config, run, seed) for seed in seeds_of(config)]
+        check_outputs(
+            [None if log is None else str(log) for log in logs],
+            run.force or run.resume,
+            [*inputs, *run.tests],
+        )
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset) if base is None and config.arch == "bert" else {}
     data = read_split_rows(inputs, config, run.genome)
@@ -243,9 +247,8 @@ def _learn(
 
 def _watch(job: _Job, seed: int, folder: Path, *, resume: bool) -> Watch:
     """How the run of a seed is watched; with several seeds each has logs of its own."""
-    tsv, tensorboard = job.run.log_tsv, job.run.tensorboard
+    tsv, tensorboard = _log_path(job.config, job.run, seed), job.run.tensorboard
     if job.config.seeds > 1:
-        tsv = tsv and tsv.with_stem(f"{tsv.stem}-seed-{seed}")
         tensorboard = tensorboard and tensorboard / f"seed-{seed}"
     return Watch(
         folder / RESUME_FOLDER,
@@ -253,6 +256,12 @@ def _watch(job: _Job, seed: int, folder: Path, *, resume: bool) -> Watch:
         log=make_log(folder, tsv, tensorboard, resume=resume),
         progress=job.run.progress,
     )
+
+
+def _log_path(config: FinetuneConfig, run: Run, seed: int) -> Path | None:
+    if run.log_tsv is None or config.seeds == 1:
+        return run.log_tsv
+    return run.log_tsv.with_stem(f"{run.log_tsv.stem}-seed-{seed}")
 
 
 def _check_options(config: FinetuneConfig) -> None:

@@ -14,6 +14,8 @@ from dnabert_cli.formats.training_log import TrainingLog
 Log = Callable[[Mapping[str, float]], None]
 
 RESUME_FOLDER = "resume"
+# What an earlier run has written that would not be true of this one.
+_OF_A_RUN = ("config.json", "run.toml", "metrics.json", "training.tsv", "training.png")
 
 
 def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
@@ -42,8 +44,8 @@ def prepare_folder(folder: Path, *, resume: bool) -> None:
     """
     kept = folder / RESUME_FOLDER
     if not resume:
-        for state in states(kept):
-            state.unlink()
+        for stale in (*states(kept), *(folder / name for name in _OF_A_RUN)):
+            stale.unlink(missing_ok=True)
     try:
         kept.mkdir(parents=True, exist_ok=True)
         if not os.access(kept, os.W_OK):

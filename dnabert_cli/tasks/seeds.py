@@ -57,6 +57,8 @@ def forget(output: Path, config: FinetuneConfig) -> None:
     """Make folders of an earlier call unfinished: they are about to be written again."""
     for folder in (output, *(seed_folder(output, seed) for seed in seeds_of(config))):
         (folder / CONFIG).unlink(missing_ok=True)
+        for state in states(folder / RESUME_FOLDER):
+            state.unlink()
 
 
 def finished_figures(folder: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:

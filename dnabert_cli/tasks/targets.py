@@ -71,7 +71,12 @@ def output_names(examples: Sequence[Example], head: str) -> tuple[str, ...]:
 def row_targets(examples: Sequence[Example], names: Sequence[str], head: str) -> Targets:
     """Return one target per row; every label is among `names`."""
     if head == "regression":
-        return np.array([float(str(example.label)) for example in examples], dtype=np.float32)
+        values = np.array([float(str(example.label)) for example in examples])
+        too_large = np.flatnonzero(np.abs(values) > np.finfo(np.float32).max)
+        if len(too_large):
+            example = examples[int(too_large[0])]
+            raise DataError(f"{example.source}: label {example.label} is too large a number")
+        return values.astype(np.float32)
     number = {name: i for i, name in enumerate(names)}
     if head == "class":
         return np.array([number[str(example.label)] for example in examples], dtype=np.int64)

@@ -108,7 +108,7 @@ def test_the_original_masking_can_be_asked_for(genome, tmp_path):
 
 def test_it_goes_on_from_a_base(genome, tmp_path):
     pretrain([genome], make_config(token_stride=2), PretrainRun(output=tmp_path / "a"))
-    config = make_config(base=str(tmp_path / "a"), learning_rate=0.0)
+    config = make_config(base=str(tmp_path / "a"), learning_rate=1e-30)
     pretrain([genome], config, PretrainRun(output=tmp_path / "b"))
 
     assert load_masked_model(tmp_path / "b")[1].token_stride == 2
