@@ -32,7 +32,7 @@ rows=("$data/promoter/prom300.train.tsv.gz" "$data/promoter/prom300_genomic_trai
     "$out/genomic-negatives.tsv.gz")
 common=(--test "$data/promoter/prom300_genomic_dev.tsv.gz" --class-names other,promoter
     --anchor 249 --threshold-fpr 0.001 --evaluations-per-epoch 1 --patience 3 --half --threads 1)
-dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/prom" --epochs 3 --learning-rate 3e-4 \
-    --base dnabert-6-compact --attention-dropout 0 --split similarity
-dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/cnn" --arch cnn --epochs 8 --split similarity \
+dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/prom" --epochs 4 --learning-rate 3e-4 \
+    --token-stride 3 --attention-dropout 0
+dnabert finetune "${rows[@]}" "${common[@]}" -o "$out/cnn" --arch cnn --epochs 8 \
     --learning-rate 1e-3
