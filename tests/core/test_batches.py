@@ -234,7 +234,7 @@ def test_bases_without_a_label_are_no_units(kind, missing):
     units = by_sequence(labels)
 
     assert units[SEQUENCES[0]][1] == 7
-    assert units[SEQUENCES[1]][1] == 1  # nothing to learn from, and nothing to divide by 0
+    assert units[SEQUENCES[1]][1] == 0
     assert units[SEQUENCES[2]][1] == 5
 
 

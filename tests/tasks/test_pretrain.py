@@ -141,7 +141,7 @@ def test_the_run_file_says_what_was_done(genome, tmp_path):
         (">a\n" + "ACGT" * 40, {}, DataError, "held out are too few"),
         ("no fasta", {}, FormatError, "genome.fa"),
         (None, {"max_length": 600}, OptionsError, "reads at most 510 tokens"),
-        (None, {"weights": (1.0, 2.0)}, OptionsError, "--weights needs 1 numbers"),
+        (None, {"weights": (1.0, 2.0)}, OptionsError, "--weights needs a number per file"),
         (None, {"schedule_steps": 3}, OptionsError, "--schedule-steps is smaller than --steps"),
     ],
 )
