@@ -16,7 +16,7 @@ def piece(labels, n_units):
 
 
 def answering(output):
-    return lambda ids, mask: torch.tensor(output, dtype=torch.float32)
+    return lambda *_: torch.tensor(output, dtype=torch.float32)
 
 
 def test_classes_by_hand():
