@@ -29,7 +29,8 @@ def test_pre_training_on_human_sequence_lowers_the_held_out_loss(real_data, tmp_
 
     pretrain([genome], config, PretrainRun(output=tmp_path / "m"))
 
-    rows = list(csv.DictReader((tmp_path / "m" / "training.tsv").open(), delimiter="\t"))
+    lines = (tmp_path / "m" / "training.tsv").read_text().splitlines()
+    rows = list(csv.DictReader(lines, delimiter="\t"))
     losses = [float(row["dev_loss"]) for row in rows]
     assert losses[-1] < 0.85 * losses[0]
 
