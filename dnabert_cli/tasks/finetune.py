@@ -8,7 +8,6 @@ the first, once per seed.
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,17 @@ from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.formats.files import check_outputs
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.kmers import Tokenizer
-from dnabert_cli.tasks.finetune_reports import run_values, write_reports
+from dnabert_cli.tasks.finetune_reports import write_reports
 from dnabert_cli.tasks.judging import examine, items, quick_figures, read_answers
 from dnabert_cli.tasks.labelled import LabelledData, read_split_rows, read_test_rows
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_folder, make_log, prepare_folder
+from dnabert_cli.tasks.model_output import (
+    RESUME_FOLDER,
+    check_folder,
+    forget_states,
+    make_log,
+    prepare_folder,
+    run_values,
+)
 from dnabert_cli.tasks.seeds import (
     check_seed_folders,
     finished_figures,
@@ -145,7 +151,7 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
     job = _Job(
         config=config,
         run=run,
-        values=run_values(config, inputs),
+        values=run_values(config, [*inputs, *filter(None, [config.labels])]),
         data=data,
         tests=_read_tests(config, run, data),
         base=base,
@@ -201,10 +207,7 @@ def _train(job: _Job, seed: int, folder: Path, *, resume: bool) -> FinetuneResul
     figures = {"best_step": state.best_step} | found
     write_reports(folder, job.values, figures, state, job.metric)
     save_model(folder, network, task, half=config.half)
-    for kept in states(folder / RESUME_FOLDER):
-        kept.unlink()
-    with suppress(OSError):  # files of others may lie there
-        (folder / RESUME_FOLDER).rmdir()
+    forget_states(folder)
     return FinetuneResult(folder, figures)
 
 

@@ -1,32 +1,16 @@
 """What a fine-tuning run leaves beside the model: options, figures, the curve and its picture."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dnabert_cli import __version__
 from dnabert_cli.analysis.curves import draw_curves
 from dnabert_cli.core.states import LoopState
 from dnabert_cli.core.whole_files import write_whole
 from dnabert_cli.formats import reports
-from dnabert_cli.formats.files import sha256
-from dnabert_cli.training_config import FinetuneConfig
+from dnabert_cli.tasks.model_output import CURVE, METRICS, PICTURE, RUN
 
 logger = logging.getLogger(__name__)
-
-RUN, METRICS, CURVE, PICTURE = "run.toml", "metrics.json", "training.tsv", "training.png"
-
-
-def run_values(config: FinetuneConfig, inputs: Sequence[str]) -> dict[str, Any]:
-    """Return what `run.toml` says: version, every option, checksums of the inputs."""
-    options = asdict(config)
-    compute = options.pop("compute")
-    files = [*inputs, *([config.labels] if config.labels is not None else [])]
-    checksums = {Path(path).name: sha256(path) for path in files if path != "-"}
-    run = {"format_version": 1, "version": __version__, **options}
-    return run | {"compute": compute, "inputs": checksums}
 
 
 def write_reports(

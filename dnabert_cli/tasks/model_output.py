@@ -2,20 +2,28 @@
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from dnabert_cli import __version__
 from dnabert_cli.core.distributed import world
+from dnabert_cli.core.folder_config import CONFIG
 from dnabert_cli.core.states import states
 from dnabert_cli.core.tensorboard import TensorBoardLog
 from dnabert_cli.errors import DataError, OptionsError
+from dnabert_cli.formats.files import sha256
 from dnabert_cli.formats.training_log import TrainingLog
+from dnabert_cli.training_config import FinetuneConfig, PretrainConfig
 
 Log = Callable[[Mapping[str, float]], None]
 
 RESUME_FOLDER = "resume"
 # What an earlier run has written that would not be true of this one.
-_OF_A_RUN = ("config.json", "run.toml", "metrics.json", "training.tsv", "training.png")
+RUN, METRICS, CURVE, PICTURE = "run.toml", "metrics.json", "training.tsv", "training.png"
+_OF_A_RUN = (CONFIG, RUN, METRICS, CURVE, PICTURE)
 
 
 def check_folder(folder: Path, *, force: bool, resume: bool) -> None:
@@ -52,6 +60,24 @@ def prepare_folder(folder: Path, *, resume: bool) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def forget_states(folder: Path) -> None:
+    """Remove the states of a run that has ended; files of others in their folder stay."""
+    kept = folder / RESUME_FOLDER
+    for state in states(kept):
+        state.unlink()
+    with suppress(OSError):  # files of others may lie there
+        kept.rmdir()
+
+
+def run_values(config: FinetuneConfig | PretrainConfig, files: Sequence[str]) -> dict[str, Any]:
+    """Return what `run.toml` says: version, every option, checksums of the files read."""
+    options = asdict(config)
+    compute = options.pop("compute")
+    checksums = {Path(path).name: sha256(path) for path in files if path != "-"}
+    run = {"format_version": 1, "version": __version__, **options}
+    return run | {"compute": compute, "inputs": checksums}
 
 
 def make_log(folder: Path, tsv: Path | None, tensorboard: Path | None, *, resume: bool) -> Log:

@@ -6,14 +6,12 @@ the folder. The folder is written with every saved state, so that it can be used
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dnabert_cli import __version__
 from dnabert_cli.config import TaskConfig
 from dnabert_cli.core.checkpoint import save_model
 from dnabert_cli.core.device import check_compute
@@ -32,7 +30,7 @@ from dnabert_cli.errors import DataError, FormatError, OptionsError
 from dnabert_cli.formats import reports
 from dnabert_cli.formats.arrays import map_arrays, write_arrays
 from dnabert_cli.formats.fasta import read_fasta
-from dnabert_cli.formats.files import check_outputs, sha256
+from dnabert_cli.formats.files import check_outputs
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.corpus import (
     Corpus,
@@ -43,7 +41,17 @@ from dnabert_cli.sequence.corpus import (
 )
 from dnabert_cli.sequence.kmers import Tokenizer
 from dnabert_cli.sequence.markov import MarkovModel
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_folder, make_log, prepare_folder
+from dnabert_cli.tasks.model_output import (
+    CURVE,
+    METRICS,
+    RESUME_FOLDER,
+    RUN,
+    check_folder,
+    forget_states,
+    make_log,
+    prepare_folder,
+    run_values,
+)
 from dnabert_cli.training_config import PretrainConfig
 from dnabert_cli.zoo import read_preset
 
@@ -300,14 +308,7 @@ def _write(
 ) -> None:
     """Write the folder, `run.toml`, `metrics.json` and the curve; the states go away."""
     save_model(folder, network, task, half=config.half)
-    options = asdict(config)
-    compute = options.pop("compute")
-    checksums = {Path(path).name: sha256(path) for path in inputs if path != "-"}
-    values = {"format_version": 1, "version": __version__, **options}
-    reports.write_toml(values | {"compute": compute, "inputs": checksums}, folder / "run.toml")
-    reports.write_json(figures, folder / "metrics.json")
-    reports.write_curve(history, folder / "training.tsv")
-    for state in (folder / RESUME_FOLDER).glob("state-*.pt"):
-        state.unlink()
-    with suppress(OSError):  # files of others may lie there
-        (folder / RESUME_FOLDER).rmdir()
+    reports.write_toml(run_values(config, inputs), folder / RUN)
+    reports.write_json(figures, folder / METRICS)
+    reports.write_curve(history, folder / CURVE)
+    forget_states(folder)

@@ -16,8 +16,7 @@ from dnabert_cli.core.folder_config import CONFIG
 from dnabert_cli.core.states import states
 from dnabert_cli.errors import ModelError, OptionsError
 from dnabert_cli.formats import reports
-from dnabert_cli.tasks.finetune_reports import METRICS, RUN
-from dnabert_cli.tasks.model_output import RESUME_FOLDER, check_folder
+from dnabert_cli.tasks.model_output import METRICS, RESUME_FOLDER, RUN, check_folder
 from dnabert_cli.training_config import FinetuneConfig
 
 logger = logging.getLogger(__name__)

@@ -102,7 +102,7 @@ def test_without_options_the_defaults_are_those_of_the_config(dnabert, recorded)
 
 def test_the_run_file_of_a_model_can_be_fed_back(dnabert, recorded, tmp_path):
     from dnabert_cli.formats.reports import write_toml
-    from dnabert_cli.tasks.finetune_reports import run_values
+    from dnabert_cli.tasks.model_output import run_values
 
     config = FinetuneConfig(arch="cnn", epochs=9, class_names=("no", "yes"), seed=3, seeds=2)
     write_toml(run_values(config, []), tmp_path / "run.toml")

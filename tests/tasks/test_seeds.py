@@ -6,7 +6,7 @@ import pytest
 
 from dnabert_cli.errors import ModelError, OptionsError
 from dnabert_cli.formats.reports import write_json, write_toml
-from dnabert_cli.tasks.finetune_reports import run_values
+from dnabert_cli.tasks.model_output import run_values
 from dnabert_cli.tasks.seeds import check_seed_folders, finished_figures, seed_folder, write_best
 from dnabert_cli.training_config import FinetuneConfig
 
