@@ -78,3 +78,61 @@ class Call:
     strand: str
     summit: int
     n_windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Motif:
+    """A motif: the probability of each base at each of its positions.
+
+    Attributes:
+        name: its identifier, such as `MA0093.4`.
+        matrix: a row (a, c, g, t) per position, 5' to 3'; each row sums to 1.
+        alternate_name: the name people use, such as `USF1`; `.` where there is none.
+        n_sites: how many sites it was made from, `None` where unknown.
+        e_value: of its discovery, `None` where unknown.
+    """
+
+    name: str
+    matrix: tuple[tuple[float, float, float, float], ...]
+    alternate_name: str = "."
+    n_sites: int | None = None
+    e_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The exons and the coding parts of one transcript, as far as the annotation names them.
+
+    Attributes:
+        name: of the transcript.
+        gene: the gene it belongs to, `.` where unknown.
+        chrom, strand: where it lies; strand `+`, `-`, or `.` and `?` where it has or shows none.
+        exons, coding: (start, end), 0-based half-open, ascending, apart from each other by at
+            least one base; each may be empty.
+    """
+
+    name: str
+    gene: str
+    chrom: str
+    strand: str
+    exons: tuple[tuple[int, int], ...]
+    coding: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place of the genome that a window is laid around.
+
+    Attributes:
+        chrom: the sequence.
+        position: 0-based base, counted on the forward strand.
+        strand: `+` or `-`, the strand a window is read on.
+        kind: what it is, such as `tss`, `donor`, `acceptor`.
+        name: what it belongs to, `.` where unknown.
+    """
+
+    chrom: str
+    position: int
+    strand: str
+    kind: str
+    name: str = "."

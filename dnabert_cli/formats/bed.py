@@ -43,6 +43,13 @@ def read_numbered(
     path: str, stream: io.BufferedReader | None = None
 ) -> Iterator[tuple[int, Interval]]:
     """Yield (line, interval) as `read_bed`, for those who must name the line later."""
+    return ((number, interval) for number, interval, _ in read_cells(path, stream))
+
+
+def read_cells(
+    path: str, stream: io.BufferedReader | None = None
+) -> Iterator[tuple[int, Interval, list[str]]]:
+    """Yield (line, interval, all cells of the row) as `read_bed`."""
     is_first = True
     with as_text(stream or open_binary(path)) as lines:
         for number, line in enumerate(lines, 1):
@@ -50,7 +57,7 @@ def read_numbered(
                 continue
             cells = line.rstrip("\n").split("\t")
             if not (is_first and _is_header(cells)):
-                yield number, _interval(path, number, cells)
+                yield number, _interval(path, number, cells), cells
                 is_first = False
 
 
