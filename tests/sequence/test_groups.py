@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnabert_cli.dna import reverse_complement
-from dnabert_cli.sequence import groups as g
 from dnabert_cli.sequence.groups import similarity_groups, split
 
 
@@ -128,15 +127,6 @@ def test_one_base_decides_at_every_size(size):
         assert numbers.tolist() == slow_groups([stretch, *changed], size).tolist()
         assert (numbers[1:] != 0).all()
     assert similarity_groups([stretch, "N" + stretch, stretch + "N"], size).tolist() == [0, 0, 0]
-
-
-def test_batches_of_letters_change_nothing(monkeypatch):
-    genome = random_sequence(2000)
-    sequences = [genome[start : start + 80] for start in range(0, 1900, 37)]
-    sequences += [reverse_complement(sequence) for sequence in sequences]
-    expected = similarity_groups(sequences)
-    monkeypatch.setattr(g, "_BATCH", 200)
-    assert similarity_groups(sequences).tolist() == expected.tolist()
 
 
 def test_a_thousand_sequences_take_a_fraction_of_a_second():
