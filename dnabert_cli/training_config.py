@@ -1,6 +1,7 @@
 """Every default of training, once: `config.py` for `finetune` and `pretrain`."""
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from dnabert_cli.config import ARCHITECTURES, HEADS, LONG_CHOICES, POOLINGS, ComputeConfig
@@ -11,6 +12,27 @@ SPLITS = ("auto", "chromosome", "similarity")
 MASKINGS = ("span", "original")
 LENGTH_UNITS = ("tokens", "bases")
 STARTS = ("random", "structured")
+
+
+_CANDIDATE = re.compile("([ACGT]+):(-?[0-9]{1,6})")
+
+
+def parse_candidates(texts: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Read texts such as `AG:-2` as letters and where they begin, counted from the anchor.
+
+    Raises:
+        OptionsError: a text is something else.
+    """
+    found = []
+    for text in texts:
+        match = _CANDIDATE.fullmatch(text.strip())
+        if match is None:
+            raise OptionsError(
+                f"--candidates: cannot read {text!r}",
+                hint="letters and their distance from the anchor, such as GT:0,AG:-2",
+            )
+        found.append((match[1], int(match[2])))
+    return tuple(found)
 
 
 _COUNTS = ("seeds", "epochs", "batch_size", "evaluations_per_epoch", "patience", "stride")
@@ -59,6 +81,8 @@ class FinetuneConfig:
     threshold_fpr: float | None = None  # share of dev negatives called; None: best MCC
     stride: int = 50  # of later scans
     anchor: int | None = None  # of later calls; None: the middle of the window
+    # LETTERS:OFFSET from the anchor, where later scans look; None: every `stride` bases
+    candidates: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None  # in the order of the labels; None: the labels
     background: str | None = None  # the class that scans never call; None: the first
     half: bool = False  # store the weights in half precision
@@ -109,6 +133,7 @@ class FinetuneConfig:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise OptionsError(f"--{name.replace('_', '-')} must lie in [0, 1)")
         _check_optimization(self)
+        parse_candidates(self.candidates or ())
         if self.pooling not in POOLINGS:
             raise OptionsError(f"--pooling {self.pooling} is unknown; known: {POOLINGS}")
 

@@ -73,6 +73,16 @@ def finetune(
         ),
     ] = FinetuneConfig.long,
     genome: options.Genome = None,
+    dev: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled rows that choose the best weights and the threshold; all inputs then "
+            "train, and --split, --dev-fraction and --test-fraction are without effect. May be "
+            "given several times.",
+            show_default="split off the inputs",
+        ),
+    ] = None,
     test: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,6 +193,15 @@ def finetune(
             show_default="its middle",
         ),
     ] = FinetuneConfig.anchor,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LETTERS:BASES,...",
+            help="Letters that must stand so many bases from the anchor in windows of later scans, "
+            "such as GT:0,AG:-2.",
+            show_default="every --stride bases",
+        ),
+    ] = None,
     stride: Annotated[
         int, typer.Option(metavar="BASES", min=1, help="Bases between windows in later scans.")
     ] = FinetuneConfig.stride,
@@ -249,6 +268,7 @@ def finetune(
         class_names=None if class_names is None else tuple(class_names.split(",")),
         background=background,
         anchor=anchor,
+        candidates=None if candidates is None else tuple(candidates.split(",")),
         stride=stride,
         half=half,
         seed=seed,
@@ -263,6 +283,7 @@ def finetune(
         Run(
             output=output,
             genome=genome,
+            devs=dev or (),
             tests=test or (),
             log_tsv=log_tsv,
             tensorboard=tensorboard,

@@ -1,8 +1,8 @@
 """`dnabert finetune`: labelled sequences in, model folder out.
 
-Reads like this: read and split the rows, check them, train, choose the threshold on the
-development part, report on the test part, write the folder. With several seeds all of that but
-the first, once per seed.
+Reads like this: read and split the rows (or read both parts), check them, train, choose the
+threshold on the development part, report on the test part, write the folder. With several seeds
+all of that but the first, once per seed.
 """
 
 import logging
@@ -31,12 +31,12 @@ from dnabert_cli.core.network import max_tokens
 from dnabert_cli.core.pretraining import Watch
 from dnabert_cli.core.states import LoopState, states
 from dnabert_cli.errors import DataError, OptionsError
-from dnabert_cli.formats.files import check_outputs
+from dnabert_cli.formats.files import check_outputs, sha256
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.kmers import Tokenizer
 from dnabert_cli.tasks.finetune_reports import write_reports
 from dnabert_cli.tasks.judging import examine, items, quick_figures, read_answers
-from dnabert_cli.tasks.labelled import LabelledData, read_split_rows, read_test_rows
+from dnabert_cli.tasks.labelled import LabelledData, read_parts, read_test_rows
 from dnabert_cli.tasks.model_output import (
     RESUME_FOLDER,
     check_folder,
@@ -55,7 +55,7 @@ from dnabert_cli.tasks.seeds import (
 )
 from dnabert_cli.tasks.splits import DEV, TRAIN
 from dnabert_cli.tasks.targets import Scale, balanced_weights, known_labels
-from dnabert_cli.training_config import FinetuneConfig
+from dnabert_cli.training_config import FinetuneConfig, parse_candidates
 from dnabert_cli.zoo import read_preset
 
 logger = logging.getLogger(__name__)
@@ -71,11 +71,12 @@ class FinetuneResult:
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run reads and writes, and how it is watched; nothing of it changes the result.
+    """Where a run reads and writes, and how it is watched; no option of the training.
 
     Attributes:
         output: the model folder to write.
         genome: FASTA that BED inputs refer to.
+        devs: labelled files for the dev part; all inputs then train and none is split off.
         tests: labelled files reported once at the end and used for nothing else.
         log_tsv: write the training log to this file.
         tensorboard: and to this folder, for TensorBoard.
@@ -88,6 +89,7 @@ class Run:
 
     output: Path
     genome: str | None = None
+    devs: Sequence[str] = ()
     tests: Sequence[str] = ()
     log_tsv: Path | None = None
     tensorboard: Path | None = None
@@ -106,7 +108,7 @@ class _Job:
         config: of the whole call.
         run: as the caller gave it.
         values: of `run.toml`.
-        data, tests: rows that train, and rows that only test, by name of their file.
+        data, tests: rows of the parts, and rows that only test, by name of their file.
         base: folder to start from.
         preset: parsed; empty where it is not needed.
         metric: figure of the dev part that decides.
@@ -143,15 +145,15 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
         check_outputs(
             [None if log is None else str(log) for log in logs],
             run.force or run.resume,
-            [*inputs, *run.tests],
+            [*inputs, *run.devs, *run.tests],
         )
     base = find_folder(config.base, download=run.download) if config.base else None
     preset = read_preset(config.preset) if base is None and config.arch == "bert" else {}
-    data = read_split_rows(inputs, config, run.genome)
+    data = read_parts(inputs, run.devs, config, run.genome)
     job = _Job(
         config=config,
         run=run,
-        values=run_values(config, [*inputs, *filter(None, [config.labels])]),
+        values=_run_values(inputs, config, run),
         data=data,
         tests=_read_tests(config, run, data),
         base=base,
@@ -161,6 +163,17 @@ def finetune(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> Finetun
     if config.seeds == 1:
         return _train(job, config.seed, run.output, resume=run.resume)
     return _train_all(job)
+
+
+def _run_values(inputs: Sequence[str], config: FinetuneConfig, run: Run) -> dict[str, Any]:
+    """What `run.toml` says; a dev file with the name of an input is kept as `dev NAME`."""
+    values = run_values(config, [*inputs, *filter(None, [config.labels])])
+    checksums = values["inputs"]
+    for path in run.devs:
+        if path != "-":
+            name = Path(path).name
+            checksums[f"dev {name}" if name in checksums else name] = sha256(path)
+    return values
 
 
 def _train_all(job: _Job) -> FinetuneResult:
@@ -228,13 +241,15 @@ def _learn(
     weights = None
     if config.class_weights == "balanced":
         weights = balanced_weights(kind, known_labels(targets), len(task.classes))
-    rows = LabelledRows(
+    rows = _TrainingRows(
         sequences,
         scale.apply(targets),
         tokenizer,
         network.config.chunks if network.config.long else None,
         network.config.max_position_embeddings - 2,
     )
+    if job.run.devs:
+        rows.dev = LabelledRows(dev_sequences, dev_targets, tokenizer)
     state = train_classifier(
         network,
         rows,
@@ -246,6 +261,19 @@ def _learn(
     if kind == "values":
         rescale_output(network, scale.mean, scale.sd)
     return state
+
+
+class _TrainingRows(LabelledRows):
+    """Training rows; a resumed run is known by their checksum, which covers rows of `--dev` too.
+
+    Dev rows split off the inputs add nothing: they are what the training rows are not.
+    """
+
+    dev: LabelledRows | None = None
+
+    def checksum(self) -> str:
+        """Return the checksum of the rows and of `dev`."""
+        return super().checksum() + (self.dev.checksum() if self.dev is not None else "")
 
 
 def _watch(job: _Job, seed: int, folder: Path, *, resume: bool) -> Watch:
@@ -363,6 +391,7 @@ def _task(data: LabelledData, config: FinetuneConfig, tokenizer: Tokenizer) -> T
         head=config.head,
         window=window,
         anchor=window // 2 if config.anchor is None else config.anchor,
+        candidates=parse_candidates(config.candidates or ()) or None,
         stride=config.stride,
         pooling=config.pooling,
         background=config.background,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dnabert_cli.errors import DataError
+from dnabert_cli.errors import DataError, shown
 from dnabert_cli.formats import tables
 from dnabert_cli.records import Example
 from dnabert_cli.tasks.base_labels import WINDOW, BaseLabels, cut_regions
-from dnabert_cli.tasks.splits import PART_NAMES, TEST, split_rows
+from dnabert_cli.tasks.splits import DEV, PART_NAMES, TEST, TRAIN, split_rows
 from dnabert_cli.tasks.targets import (
     NO_CLASS,
     VALUE,
@@ -65,12 +65,7 @@ def read_split_rows(
         DataError: rows without labels, nothing to tell apart, or a part that misses a class.
         FormatError: a label is no number where it must be one; a file breaks its format.
     """
-    examples = _read_inputs(inputs, config, genome)
-    if config.head == "token":
-        examples, targets, names = _label_bases(examples, config)
-    else:
-        names = output_names(examples, config.head)
-        targets = row_targets(examples, names, config.head)
+    examples, targets, names = _read_training_rows(inputs, config, genome)
     parts = split_rows(examples, strata(targets, config.head), config)
     data = LabelledData(examples, targets, names, parts)
     for number, name in enumerate(PART_NAMES):
@@ -79,10 +74,47 @@ def read_split_rows(
     return data
 
 
+def read_parts(
+    inputs: Sequence[str], devs: Sequence[str], config: FinetuneConfig, genome: str | None = None
+) -> LabelledData:
+    """Read training rows, and dev rows from files of their own; there is no test part then.
+
+    Without such files it is `read_split_rows`.
+
+    Raises:
+        DataError: as `read_split_rows` and, of dev rows, `read_test_rows`.
+        FormatError: as `read_split_rows`.
+    """
+    if not devs:
+        return read_split_rows(inputs, config, genome)
+    examples, targets, names = _read_training_rows(inputs, config, genome)
+    files = [read_test_rows(path, config, names, genome) for path in devs]
+    for path, rows in zip(devs, files, strict=True):
+        logger.info("dev rows from %s: %s", shown(path), f"{len(rows.examples):,}")
+    joined = [*examples, *(example for rows in files for example in rows.examples)]
+    parts = np.full(len(joined), DEV)
+    parts[: len(examples)] = TRAIN
+    data = LabelledData(joined, _joined([targets, *(rows.targets for rows in files)]), names, parts)
+    for number in (TRAIN, DEV):
+        try:
+            check_part(PART_NAMES[number], data.part(number)[1], names, config.head)
+        except DataError as error:  # its hint is about splits
+            hint = "give other rows; with --dev all inputs train and nothing is split off"
+            raise DataError(error.args[0], hint=hint) from None
+    return data
+
+
+def _joined(targets: Sequence[Targets]) -> Targets:
+    """Return the targets of several files one after the other."""
+    if any(isinstance(each, list) for each in targets):
+        return [row for each in targets for row in each]
+    return np.concatenate(targets)
+
+
 def read_test_rows(
     path: str, config: FinetuneConfig, label_names: tuple[str, ...], genome: str | None = None
 ) -> LabelledData:
-    """Read rows that only test; every label must be known from training.
+    """Read rows that do not train; every label must be known from training.
 
     Raises:
         DataError: a row has no label, or one that training did not know.
@@ -96,6 +128,17 @@ def read_test_rows(
             _check_known(path, names, label_names)
         targets = row_targets(examples, label_names, config.head)
     return LabelledData(examples, targets, label_names, np.full(len(examples), TEST))
+
+
+def _read_training_rows(
+    inputs: Sequence[str], config: FinetuneConfig, genome: str | None
+) -> tuple[list[Example], Targets, tuple[str, ...]]:
+    """Return rows, their targets, and the names of the outputs they ask for."""
+    examples = _read_inputs(inputs, config, genome)
+    if config.head == "token":
+        return _label_bases(examples, config)
+    names = output_names(examples, config.head)
+    return examples, row_targets(examples, names, config.head), names
 
 
 def _read_inputs(

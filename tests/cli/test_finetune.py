@@ -43,7 +43,8 @@ OPTIONS = {
 }
 
 MORE = (
-    "--class-names no,yes --half --compile --checkpoint-activations --log-tsv log.tsv --threads 3 "
+    "--class-names no,yes --candidates GT:0,AG:-2 --half --compile --checkpoint-activations "
+    "--log-tsv log.tsv --threads 3 "
     "--device cpu --precision fp32 --genome g.fa --test t.tsv --force --download "
     "--tensorboard curves"
 )
@@ -74,6 +75,7 @@ def test_every_option_reaches_the_task(dnabert, recorded):
     assert config == FinetuneConfig(
         **values,
         class_names=("no", "yes"),
+        candidates=("GT:0", "AG:-2"),
         half=True,
         compile=True,
         checkpoint_activations=True,
@@ -94,6 +96,26 @@ def test_the_options_of_the_token_head_reach_the_task(dnabert, recorded):
     assert recorded[0][1] == FinetuneConfig(head="token", labels="exons.bed", window=200)
 
 
+def test_candidates_that_cannot_be_read_are_refused(dnabert):
+    result = dnabert("finetune", "a.tsv", "-o", "out", "--candidates", "GT")
+
+    assert result.code == 2
+    assert "--candidates: cannot read 'GT' (hint: letters and their distance" in result.err
+
+
+def test_several_dev_and_test_files_reach_the_task(dnabert, recorded):
+    result = dnabert(
+        "finetune", "a.tsv", "-o", "out", "--dev", "d.tsv", "--dev", "e.tsv",
+        "--test", "t.tsv", "--test", "u.tsv",
+    )  # fmt: skip
+
+    assert result.code == 0
+    ((inputs, config, run),) = recorded
+    assert inputs == ["a.tsv"]
+    assert config == FinetuneConfig()
+    assert (run.devs, run.tests) == (["d.tsv", "e.tsv"], ["t.tsv", "u.tsv"])
+
+
 def test_without_options_the_defaults_are_those_of_the_config(dnabert, recorded):
     assert dnabert("finetune", "a.tsv", "-o", "out").code == 0
 
@@ -104,7 +126,9 @@ def test_the_run_file_of_a_model_can_be_fed_back(dnabert, recorded, tmp_path):
     from dnabert_cli.formats.reports import write_toml
     from dnabert_cli.tasks.model_output import run_values
 
-    config = FinetuneConfig(arch="cnn", epochs=9, class_names=("no", "yes"), seed=3, seeds=2)
+    config = FinetuneConfig(
+        arch="cnn", epochs=9, class_names=("no", "yes"), candidates=("AG:-2",), seed=3, seeds=2
+    )
     write_toml(run_values(config, []), tmp_path / "run.toml")
 
     result = dnabert("finetune", "a.tsv", "-o", "out", "--config", tmp_path / "run.toml")
