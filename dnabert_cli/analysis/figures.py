@@ -7,7 +7,7 @@ per resample. Where a row has many items (a base each), whole rows are drawn, be
 are no independent witnesses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,16 +80,33 @@ def row_intervals(
         n_rows: how many rows there are.
         seed: of the resamples.
     """
-    generator = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {}
-    for _ in range(N_RESAMPLES if n_rows else 0):
-        counts = np.bincount(generator.integers(n_rows, size=n_rows), minlength=n_rows)
-        for name, value in compared.quoted(counts[rows]).items():
+    for weights in resampled(rows, n_rows, seed=seed):
+        for name, value in compared.quoted(weights).items():
             drawn.setdefault(name, []).append(value)
-    return {name: _interval(np.array(values)) for name, values in drawn.items()}
+    return {name: percentile_interval(np.array(values)) for name, values in drawn.items()}
 
 
-def _interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+def resampled(
+    rows: Numbers, n_rows: int, *, seed: int = 0, n_resamples: int | None = None
+) -> Iterator[Numbers]:
+    """Yield how often each item counts, `[M]`, in one resample of the rows after the other.
+
+    Args:
+        rows: `[M]`, the row each item belongs to.
+        n_rows: how many rows there are; without any there is nothing to resample.
+        seed: of the resamples.
+        n_resamples: `None` is `N_RESAMPLES`.
+    """
+    generator = np.random.default_rng(seed)
+    n_resamples = N_RESAMPLES if n_resamples is None else n_resamples
+    for _ in range(n_resamples if n_rows else 0):
+        counts = np.bincount(generator.integers(n_rows, size=n_rows), minlength=n_rows)
+        yield counts[rows]
+
+
+def percentile_interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of a figure from its resamples, `[R]`; NaN ones are left out."""
     values = values[~np.isnan(values)]
     if len(values) == 0:
         return float("nan"), float("nan")

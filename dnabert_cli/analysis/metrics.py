@@ -65,7 +65,7 @@ def confusion_matrix(labels: Labels, predicted: Labels, n_classes: int) -> Confu
 
 def accuracy(confusion: Confusion) -> float:
     """Return the share of rows whose predicted class is the true one."""
-    return _share(int(confusion.trace()), int(confusion.sum()))
+    return ratio(int(confusion.trace()), int(confusion.sum()))
 
 
 def precision(confusion: Confusion, average: Average = "auto") -> float:
@@ -76,12 +76,12 @@ def precision(confusion: Confusion, average: Average = "auto") -> float:
         average: "auto": of class 1 if K is 2, else "macro". "macro": the mean over the classes
             that occur.
     """
-    return _averaged(confusion.diagonal(), confusion.sum(axis=0), confusion, average)
+    return _averaged(by_class(confusion)["precision"], average)
 
 
 def recall(confusion: Confusion, average: Average = "auto") -> float:
     """Return TP / (TP + FN); arguments as for `precision`."""
-    return _averaged(confusion.diagonal(), confusion.sum(axis=1), confusion, average)
+    return _averaged(by_class(confusion)["recall"], average)
 
 
 def f1(confusion: Confusion, average: Average = "auto") -> float:
@@ -89,16 +89,24 @@ def f1(confusion: Confusion, average: Average = "auto") -> float:
 
     Macro F1 is the mean of the classes' F1, not the F1 of the mean precision and recall.
     """
-    both = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return _averaged(2 * confusion.diagonal(), both, confusion, average)
+    return _averaged(by_class(confusion)["f1"], average)
 
 
-def _averaged(hits: Confusion, totals: Confusion, confusion: Confusion, average: Average) -> float:
-    """Return hits / totals of class 1 or averaged; classes without a label are left out."""
-    occurs = confusion.sum(axis=1) > 0
-    shares = np.where(occurs, hits / np.maximum(totals, 1), np.nan)
-    if average == "auto" and len(confusion) == 2:
+def by_class(confusion: Confusion) -> dict[str, npt.NDArray[np.float64]]:
+    """Return `precision`, `recall` and `f1` of each class, `[K]`; NaN for one without labels."""
+    hits, true, called = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    parts = {"precision": (hits, called), "recall": (hits, true), "f1": (2 * hits, true + called)}
+    return {
+        name: np.where(true > 0, part / np.maximum(whole, 1), np.nan)
+        for name, (part, whole) in parts.items()
+    }
+
+
+def _averaged(shares: npt.NDArray[np.float64], average: Average) -> float:
+    """Return the share of class 1, or the mean over the classes that have one."""
+    if average == "auto" and len(shares) == 2:
         return float(shares[1])
+    occurs = ~np.isnan(shares)
     return float(shares[occurs].mean()) if occurs.any() else float("nan")
 
 
@@ -170,7 +178,7 @@ def _one_versus_rest(
 
 
 def _binary_auroc(positive: npt.NDArray[np.bool_], scores: Floats) -> float:
-    true, false, _ = _curve(positive, scores)
+    true, false, _ = curve(positive, scores)
     if len(true) == 0 or true[-1] == 0 or false[-1] == 0 or np.isnan(scores).any():
         return float("nan")
     new_false = np.diff(false, prepend=0)
@@ -180,13 +188,13 @@ def _binary_auroc(positive: npt.NDArray[np.bool_], scores: Floats) -> float:
 
 
 def _binary_auprc(positive: npt.NDArray[np.bool_], scores: Floats) -> float:
-    true, false, _ = _curve(positive, scores)
+    true, false, _ = curve(positive, scores)
     if len(true) == 0 or true[-1] == 0 or np.isnan(scores).any():
         return float("nan")
     return float((np.diff(true, prepend=0) * (true / (true + false))).sum() / true[-1])
 
 
-def _curve(
+def curve(
     positive: npt.NDArray[np.bool_], scores: Floats
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return true and false positives when everything from a score on is called.
@@ -212,7 +220,7 @@ def best_threshold(labels: Labels, scores: Floats) -> float:
         labels: `[N]`, 1 is positive.
         scores: `[N]`, for example the probability of class 1.
     """
-    true, false, distinct = _curve(labels == 1, scores)
+    true, false, distinct = curve(labels == 1, scores)
     if len(true) < 2 or true[-1] == 0 or false[-1] == 0 or np.isnan(distinct).any():
         return float("nan")
     n_positive, n_negative = float(true[-1]), float(false[-1])
@@ -235,7 +243,7 @@ def threshold_at_fpr(labels: Labels, scores: Floats, share: float) -> float:
         scores: `[N]`.
         share: false positive rate, in [0, 1].
     """
-    _, false, distinct = _curve(labels == 1, scores)
+    _, false, distinct = curve(labels == 1, scores)
     if len(false) == 0 or false[-1] == 0 or np.isnan(distinct).any():
         return float("nan")
     n_allowed = int(np.count_nonzero(false / false[-1] <= share))
@@ -251,7 +259,8 @@ def _between(high: float, low: float) -> float:
     return float(middle if middle > low else high)  # rounding must not let `low` be called
 
 
-def _share(part: int, whole: int) -> float:
+def ratio(part: int, whole: int) -> float:
+    """Return part / whole; NaN where there is no whole."""
     return part / whole if whole else float("nan")
 
 
