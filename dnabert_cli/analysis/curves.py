@@ -1,13 +1,15 @@
 """The picture of a training run: what `training.tsv` holds, to be seen at a glance."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dnabert_cli.analysis.plots import canvas
+
 _INCHES = (7.0, 7.0)
-_DPI = 120
+_DPI = 120  # for a screen
 
 
+@canvas.style()
 def draw_curves(history: Sequence[Mapping[str, float]], metric: str, best_step: int) -> bytes:
     """Return a PNG of loss, deciding figure and learning rate; equal runs give equal bytes.
 
@@ -16,13 +18,8 @@ def draw_curves(history: Sequence[Mapping[str, float]], metric: str, best_step: 
         metric: name of the figure that decided.
         best_step: the step whose weights were kept.
     """
-    # loaded here: a second that no other command should wait, and a wheel few of them need
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     steps = [row["step"] for row in history]
-    picture = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(picture)
+    picture = canvas.new_figure(*_INCHES, dpi=_DPI)
     axes = picture.subplots(3, 1, sharex=True)
     panels = (
         ("loss", "training loss"),
@@ -30,14 +27,12 @@ def draw_curves(history: Sequence[Mapping[str, float]], metric: str, best_step: 
         ("learning_rate", "learning rate"),
     )
     for axis, (name, label) in zip(axes, panels, strict=True):
-        axis.plot(steps, [row[name] for row in history], marker="o", markersize=3)
+        axis.plot(steps, [row[name] for row in history], color=canvas.OKABE_ITO[0], marker="o")
         axis.set_ylabel(label)
-        axis.grid(visible=True, alpha=0.3)
+        axis.grid(visible=True)
     _mark_best(axes[1], history, metric, best_step)
     axes[-1].set_xlabel("step")
-    content = io.BytesIO()
-    picture.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()
+    return canvas.save(picture, "png")
 
 
 def _mark_best(
@@ -46,8 +41,5 @@ def _mark_best(
     """Draw a ring around the evaluation whose weights were kept."""
     for row in history:
         if row["step"] == best_step:
-            axis.plot(
-                [best_step], [row[metric]], "o", markersize=10, fillstyle="none", color="black",
-                label=f"kept: step {best_step}",
-            )  # fmt: skip
+            canvas.ring(axis, best_step, row[metric], label=f"kept: step {best_step}")
             axis.legend()
