@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dnabert_cli.config import ComputeConfig
+from dnabert_cli.config import ARCHITECTURES, ComputeConfig
 from dnabert_cli.errors import OptionsError
 
 KINDS = ("promoters", "splice", "peaks", "regions", "sequences", "table")
@@ -76,6 +76,9 @@ class HardConfig:
         """Refuse rounds without a model, and a model without rounds."""
         if self.rounds < 0 or self.epochs < 1 or (self.scan_bases or 1) < 1:
             raise OptionsError("--rounds, --scan-bases and --epochs must not be negative")
+        if self.arch not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise OptionsError(f"--arch {self.arch} is unknown; known: {known}")
         has_model = self.model is not None or self.arch != "bert"
         if bool(self.rounds) != has_model:
             raise OptionsError("--rounds goes with --model (or --arch cnn): give both or none")
@@ -109,8 +112,9 @@ class DatasetConfig:
 
     def __post_init__(self) -> None:
         """Refuse unknown choices, and options that do not fit the kind."""
+        if self.kind not in KINDS:
+            raise OptionsError(f"dataset {self.kind} is unknown; known: {', '.join(KINDS)}, check")
         for name, known in (
-            ("kind", KINDS),
             ("promoters", PROMOTER_CLASSES),
             ("junctions", (None, *JUNCTION_PARTS)),
             ("split", (None, *SPLITS)),
@@ -140,13 +144,44 @@ class DatasetConfig:
                 raise OptionsError(f"--{name.replace('_', '-')} is a share, between 0 and 1")
         if self.dev_fraction + self.test_fraction >= 1:
             raise OptionsError("--dev-fraction and --test-fraction leave nothing to train")
-        if self.distance < 0 or self.block < 1 or self.max_shared == 0:
-            raise OptionsError("--distance, --block and --max-shared must be above 0")
+        if self.distance < 0:
+            raise OptionsError("--distance must not be negative")
+        if self.block < 1 or self.max_shared == 0:
+            raise OptionsError("--block and --max-shared must be above 0")
 
     def _check_fit(self) -> None:
         is_placed = self.kind in PLACED
+        if not is_placed and (self.window, self.anchor) != (None, None):
+            raise OptionsError(f"--window and --anchor: {self.kind} bring their sequences")
+        if self.split in {"block", "chromosome"} and not is_placed and self.kind != "table":
+            raise OptionsError(f"--split {self.split}: {self.kind} have no place in a genome")
+        has_class = self.promoters != "all" or self.class_column is not None
+        if has_class and self.kind != "promoters":
+            raise OptionsError("--promoters and --class-column belong to dataset promoters")
+        window, anchor = self.shape
+        if self.kind == "splice" and not 2 <= (anchor or 0) <= (window or 0) - 2:
+            raise OptionsError(
+                f"--anchor {anchor}: a window of {window} bases does not show AG before it and GT "
+                "behind it"
+            )
+        if (self.junctions is not None or not self.canonical) and self.kind != "splice":
+            raise OptionsError("--junctions and --all-junctions belong to dataset splice")
+        if self.hard.rounds and not is_placed:
+            raise OptionsError("--rounds scans a genome: not for sequences and tables")
+        if self.hard.rounds and self.split not in {None, "block", "chromosome"}:
+            raise OptionsError(
+                f"--rounds with --split {self.split}: no place belongs to the training part",
+                hint="split by block or chromosome",
+            )
+        self._check_negatives()
+
+    def _check_negatives(self) -> None:
+        if self.match and "genomic" not in dict(self.wanted_negatives):
+            raise OptionsError("--match belongs to genomic negatives")
+        if self.kind == "table" and self.wanted_negatives:
+            raise OptionsError("--negatives: a table brings its own; leave them out")
         for name, amount in self.wanted_negatives:
-            if name in _PLACE_NEGATIVES and not is_placed:
+            if name in _PLACE_NEGATIVES and self.kind not in PLACED:
                 raise OptionsError(f"--negatives {name}: {self.kind} have no place in a genome")
             if name == "decoys" and self.kind != "splice":
                 raise OptionsError("--negatives decoys belongs to splice")
@@ -154,12 +189,6 @@ class DatasetConfig:
                 raise OptionsError("--negatives tata belongs to promoters")
             if amount <= 0:
                 raise OptionsError(f"--negatives {name}: the number must be above 0")
-        if self.split in {"block", "chromosome"} and not is_placed and self.kind != "table":
-            raise OptionsError(f"--split {self.split}: {self.kind} have no place in a genome")
-        if self.promoters != "all" and self.kind != "promoters":
-            raise OptionsError("--promoters belongs to dataset promoters")
-        if self.hard.rounds and not is_placed:
-            raise OptionsError("--rounds scans a genome: not for sequences and tables")
 
     @property
     def shape(self) -> tuple[int | None, int | None]:

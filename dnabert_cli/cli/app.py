@@ -14,6 +14,8 @@ import typer
 
 from dnabert_cli import __version__
 from dnabert_cli.cli import console
+from dnabert_cli.cli.dataset import dataset
+from dnabert_cli.cli.evaluate import evaluate
 from dnabert_cli.cli.finetune import finetune
 from dnabert_cli.cli.predict import predict
 from dnabert_cli.cli.pretrain import pretrain
@@ -47,6 +49,8 @@ app.command(name="scan")(scan)
 app.command(name="predict")(predict)
 app.command(name="finetune")(finetune)
 app.command(name="pretrain")(pretrain)
+app.command(name="dataset")(dataset)
+app.command(name="evaluate")(evaluate)
 
 
 def _show_version(asked: bool) -> None:
