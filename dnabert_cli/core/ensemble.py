@@ -39,6 +39,8 @@ class Ensemble:
     Attributes:
         task: the task parameters of the first model.
         k: the largest k, the length below which a sequence cannot be read.
+        predictors: one for each model.
+        tokenizers: one for each model.
 
     Raises:
         ModelError: the models answer different questions.
@@ -49,8 +51,8 @@ class Ensemble:
         for model in models[1:]:
             _check_agreement(models[0], model)
         self.k = max(model.task.k for model in models)
-        self._tokenizers = [model.tokenizer for model in models]
-        self._predictors = [Predictor(model.network, model.task, compute) for model in models]
+        self.tokenizers = [model.tokenizer for model in models]
+        self.predictors = [Predictor(model.network, model.task, compute) for model in models]
 
     def __enter__(self) -> Self:
         """Return the ensemble."""
@@ -63,7 +65,7 @@ class Ensemble:
         traceback: TracebackType | None,
     ) -> None:
         """End the worker threads."""
-        for predictor in self._predictors:
+        for predictor in self.predictors:
             predictor.close()
 
     def score_windows(
@@ -85,7 +87,7 @@ class Ensemble:
         """
         tokens = {
             tokenizer: token_windows(sequence, starts, window, tokenizer, strand)
-            for tokenizer in set(self._tokenizers)
+            for tokenizer in set(self.tokenizers)
         }
         return self._average(tokens, on_batch)
 
@@ -96,7 +98,7 @@ class Ensemble:
         """
         answers = [
             score_sequences(predictor, tokenizer, sequences, len(self.task.classes))
-            for tokenizer, predictor in zip(self._tokenizers, self._predictors, strict=True)
+            for tokenizer, predictor in zip(self.tokenizers, self.predictors, strict=True)
         ]
         return average(answers)
 
@@ -109,13 +111,13 @@ class Ensemble:
         """
         answers = [
             _score_bases(predictor, tokenizer, sequences, len(self.task.classes))
-            for tokenizer, predictor in zip(self._tokenizers, self._predictors, strict=True)
+            for tokenizer, predictor in zip(self.tokenizers, self.predictors, strict=True)
         ]
         return [average(list(of_sequence)) for of_sequence in zip(*answers, strict=True)]
 
     def embed_sequences(self, sequences: Sequence[str], pooling: str) -> Probabilities:
         """Return `[N, D]` vectors of the first model; NaN for sequences shorter than `k`."""
-        predictor, tokenizer = self._predictors[0], self._tokenizers[0]
+        predictor, tokenizer = self.predictors[0], self.tokenizers[0]
         result = np.full((len(sequences), predictor.hidden_size), np.nan, dtype=np.float32)
         for rows, windows in windows_by_length(sequences, tokenizer):
             result[rows] = predictor.embeddings(windows, pooling)
@@ -128,7 +130,7 @@ class Ensemble:
             # progress follows the first model; the others are silent
             predictor.probabilities(tokens[tokenizer], on_batch if i == 0 else None)
             for i, (tokenizer, predictor) in enumerate(
-                zip(self._tokenizers, self._predictors, strict=True)
+                zip(self.tokenizers, self.predictors, strict=True)
             )
         ]
         return average(answers)

@@ -11,19 +11,21 @@ Shapes: B windows, T tokens with [CLS] and [SEP], H heads, D hidden size, K labe
 import copy
 import math
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dnabert_cli.core.attention import ClsRow
 from dnabert_cli.core.long import LongClassifier
 from dnabert_cli.core.network import (
     Encoder,
     Layer,
     SequenceClassifier,
     TokenClassifier,
+    Watch,
     mean_over_tokens,
 )
 from dnabert_cli.sequence.kmers import PAD
@@ -71,11 +73,13 @@ class _FastStack:
         """Return the hidden state `[B, D]` float32 of [CLS], as `embed(ids)[:, 0]` but cheaper."""
         return self._last(self._below_last(ids))[0]
 
-    def _below_last(self, ids: Tensor) -> Tensor:
-        """Return what enters the last layer, `[B, T, D]`."""
+    def _below_last(self, ids: Tensor, watch: Watch | None = None) -> Tensor:
+        """Return what enters the last layer, `[B, T, D]`; `watch` is shown the layers before."""
         vectors = F.embedding(ids, self._tokens) + self._positions[: ids.shape[1]]
         hidden: Tensor = self._norm(vectors).to(self._dtype)
-        for layer in self._layers[:-1]:
+        for number, layer in enumerate(self._layers[:-1]):
+            if watch is not None:
+                watch(number, partial(layer.weights, hidden))
             hidden = layer(hidden)
         return hidden
 
@@ -102,16 +106,23 @@ class FastEncoder(_FastStack):
         return self._classify(self._last(self._below_last(ids))[0])
 
     @torch.inference_mode()
-    def with_cls_attention(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits `[B, K]` and the last layer's attention row of [CLS] `[B, H, T]`.
+    def with_cls_attention(self, ids: Tensor, layer: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return logits `[B, K]` and the attention row of [CLS] `[B, H, T]` in one layer.
 
         Both float32; a row sums to 1.
+
+        Args:
+            ids: `[B, T]`.
+            layer: counted from 0; `None`: the last one, whose row costs nothing.
         """
-        below = self._below_last(ids)
-        cls, attention = self._last(below)
+        last = len(self._layers) - 1
+        row = ClsRow(last if layer is None else layer)
+        below = self._below_last(ids, row)
+        cls, weights = self._last(below)
+        row(last, lambda _: weights[:, :, None])
         if self.pooling == "mean":
             cls = mean_over_tokens(self._layers[-1](below).float(), None)
-        return self._classify(cls), attention
+        return self._classify(cls), row.weights
 
     def _classify(self, pooled: Tensor) -> Tensor:
         logits: Tensor = self._classifier(torch.tanh(self._pooler(pooled)))
@@ -237,6 +248,12 @@ class _FastLayer:
         expanded = self._intermediate.gelu(attended)
         result = _normalize(self._output.plus(expanded, attended), self._norm)
         return result.view(hidden.shape)
+
+    def weights(self, hidden: Tensor, n_rows: int | None) -> Tensor:
+        """As `SelfAttention.weights`: `[B, T, D]` to `[B, H, n, T]` float32, `None`: n = T."""
+        tokens = self._query_key_value(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])
+        query, key, _ = tokens.unflatten(-1, (3, self._n_heads, -1)).permute(2, 0, 3, 1, 4)
+        return torch.softmax(query[:, :, :n_rows].float() @ key.float().mT, dim=-1)
 
     def _context(self, query_key_value: Tensor) -> Tensor:
         """Attend within each window: `[B, T, 3D]` to `[B, T, D]`."""

@@ -5,39 +5,32 @@ with many threads; on a GPU two workers overlap gathering with computing. Micro-
 from the windows alone, so that the number of workers never changes an answer.
 """
 
-import copy
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import closing
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnabert_cli.config import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, ComputeConfig, TaskConfig
+from dnabert_cli.core.backends import PlainNetwork, backend_for
 from dnabert_cli.core.device import (
     is_out_of_memory,
     n_threads,
     resolve_device,
     resolve_precision,
 )
-from dnabert_cli.core.fast import FastLongClassifier, FastTokenClassifier, prepare
-from dnabert_cli.core.long import LongClassifier
-from dnabert_cli.core.network import (
-    Network,
-    SequenceClassifier,
-    TokenClassifier,
-    max_tokens,
-    mean_over_tokens,
-)
+from dnabert_cli.core.fast import FastEncoder
+from dnabert_cli.core.network import Network, max_tokens, mean_over_tokens
 from dnabert_cli.errors import ModelError
 from dnabert_cli.sequence.chunks import lay_out
-from dnabert_cli.sequence.kmers import CLS, PAD, SEP, Tokenizer
-from dnabert_cli.sequence.windows import TokenWindows, chunks
+from dnabert_cli.sequence.kmers import CLS, PAD, SEP, Ids, Tokenizer
+from dnabert_cli.sequence.windows import chunks
 
 Floats = npt.NDArray[np.float32]
 OnBatch = Callable[[int], None]
@@ -45,6 +38,24 @@ Step = Callable[[Tensor], Tensor]
 
 _GPU_WORKERS = 2
 _AHEAD = 2  # micro-batches waiting per worker: no worker idles, and memory stays bounded
+
+
+class Windows(Protocol):
+    """What the loop reads: rows of equally many tokens, made when they are asked for."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens per window, [CLS] and [SEP] not counted."""
+
+    @property
+    def token_stride(self) -> int:
+        """Bases from one token to the next."""
+
+    def __len__(self) -> int:
+        """Number of windows."""
+
+    def rows(self, first: int, last: int) -> Ids:
+        """Return the ids of windows `first` to `last` (exclusive), `[last - first, T]`."""
 
 
 class Predictor:
@@ -59,6 +70,7 @@ class Predictor:
 
     Attributes:
         hidden_size: D, the width of embeddings.
+        device: where it computes.
 
     Raises:
         ModelError: the device is not there.
@@ -70,11 +82,11 @@ class Predictor:
         self.hidden_size = network.config.hidden_size
         self._task = task
         self._max_tokens = max_tokens(network.config)
-        device = resolve_device(compute.device)
+        self.device = device = resolve_device(compute.device)
         default_tokens = CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
         self._batch_tokens = compute.batch_tokens or default_tokens
         requested = task.precision if compute.precision == "auto" else compute.precision
-        self._backend = _backend(network, device, resolve_precision(requested, device))
+        self._backend = backend_for(network, device, resolve_precision(requested, device))
         n_workers = n_threads(compute.threads) if device.type == "cpu" else _GPU_WORKERS
         self._ahead = _AHEAD * n_workers
         # The setting belongs to the calling thread: the caller's own is not touched.
@@ -82,7 +94,7 @@ class Predictor:
             n_workers, "predict", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def probabilities(self, windows: TokenWindows, on_batch: OnBatch | None = None) -> Floats:
+    def probabilities(self, windows: Windows, on_batch: OnBatch | None = None) -> Floats:
         """Return `[B, K]`, one row per window.
 
         Head `class`: they sum to 1; `multi-label`: each between 0 and 1; `regression`: the raw
@@ -97,9 +109,9 @@ class Predictor:
         """
         assert self._task.head != "token", "this model answers per base: see base_scores"
         shape = (len(windows), len(self._task.classes))
-        return self._run(windows, self._answers, shape, on_batch)
+        return self.run(windows, self._answers, shape, on_batch)
 
-    def base_scores(self, windows: TokenWindows, on_batch: OnBatch | None = None) -> Floats:
+    def base_scores(self, windows: Windows, on_batch: OnBatch | None = None) -> Floats:
         """Return `[B, L, K]`, one row per base that the tokens of a window cover.
 
         With several classes probabilities that sum to 1, with one the raw number; NaN for a base
@@ -116,12 +128,12 @@ class Predictor:
         k, stride = self._task.k, self._task.token_stride
         n_bases = Tokenizer(k, stride).n_bases(windows.n_tokens)
         shape = (len(windows), n_bases, len(self._task.classes))
-        scores = self._run(windows, self._answers, shape, on_batch)
+        scores = self.run(windows, self._answers, shape, on_batch)
         scores[:, np.arange(n_bases) % stride >= k] = np.nan
         return scores
 
     def embeddings(
-        self, windows: TokenWindows, pooling: str = "mean", on_batch: OnBatch | None = None
+        self, windows: Windows, pooling: str = "mean", on_batch: OnBatch | None = None
     ) -> Floats:
         """Return `[B, D]` from the last hidden states.
 
@@ -140,7 +152,57 @@ class Predictor:
                 "this model has a [CLS] state per chunk, not one", hint="use --pooling mean"
             )
         step = self._backend.embed_cls if pooling == "cls" else self._mean_embedding
-        return self._run(windows, step, (len(windows), self.hidden_size), on_batch)
+        return self.run(windows, step, (len(windows), self.hidden_size), on_batch)
+
+    def with_cls_attention(
+        self,
+        windows: Windows,
+        layer: int | None = None,
+        head: int | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Return the answers `[B, K]` and the attention of [CLS] `[B, T + 2]`, in one pass.
+
+        The answers are those of `probabilities`. Attention is to [CLS], the T tokens and [SEP].
+
+        Args:
+            windows: as in `probabilities`; the model is a BERT of one chunk and one answer.
+            layer: counted from 0; `None`: the last one.
+            head: counted from 0; `None`: the sum over all of them.
+            on_batch: as in `probabilities`.
+
+        Raises:
+            ModelError: as in `probabilities`.
+        """
+        backend, n_outputs = self._backend, len(self._task.classes)
+        assert isinstance(backend, FastEncoder | PlainNetwork), "this network has no [CLS] row"
+
+        def step(ids: Tensor) -> Tensor:
+            logits, row = backend.with_cls_attention(ids, layer)
+            weights = row.sum(1) if head is None else row[:, head]
+            return torch.cat((self._read(logits.float()), weights), dim=1)
+
+        shape = (len(windows), n_outputs + windows.n_tokens + 2)
+        both = self.run(windows, step, shape, on_batch)
+        return both[:, :n_outputs], both[:, n_outputs:]
+
+    def log_odds(self, windows: Windows, target: int, on_batch: OnBatch | None = None) -> Floats:
+        """Return `[B]`, how much the model favours one of its outputs (see `log_odds`).
+
+        Args:
+            windows: as in `probabilities`.
+            target: index of the output.
+            on_batch: as in `probabilities`.
+
+        Raises:
+            ModelError: as in `probabilities`.
+        """
+        return self.run(
+            windows,
+            lambda ids: log_odds(self._backend(ids).float(), self._task, target),
+            (len(windows),),
+            on_batch,
+        )
 
     def close(self) -> None:
         """Stop the workers; micro-batches that have not begun are dropped."""
@@ -159,14 +221,24 @@ class Predictor:
         """Stop the workers."""
         self.close()
 
-    def _run(
+    def run(
         self,
-        windows: TokenWindows,
+        windows: Windows,
         step: Step,
         shape: tuple[int, ...],
         on_batch: OnBatch | None,
     ) -> Floats:
-        """Return `step` of all windows, of `shape [B, ...]`."""
+        """Return `step` of all windows, of `shape [B, ...]`.
+
+        Args:
+            windows: B windows of equal length.
+            step: from ids `[b, T]`, on the CPU, to `[b, ...]`; several threads call it.
+            shape: of the result.
+            on_batch: as in `probabilities`.
+
+        Raises:
+            ModelError: as in `probabilities`.
+        """
         self._check(windows)
         result = np.empty(shape, dtype=np.float32)
         with closing(self._in_order(windows, step)) as batches:
@@ -176,9 +248,7 @@ class Predictor:
                     on_batch(len(rows))
         return result
 
-    def _in_order(
-        self, windows: TokenWindows, step: Step
-    ) -> Generator[tuple[int, Floats], None, None]:
+    def _in_order(self, windows: Windows, step: Step) -> Generator[tuple[int, Floats], None, None]:
         """Yield the first window and the rows of each micro-batch, in order."""
         size = max(1, self._batch_tokens // self._n_columns(windows))
         waiting: deque[tuple[int, Future[Floats]]] = deque()
@@ -196,7 +266,7 @@ class Predictor:
             for _, future in waiting:
                 future.cancel()
 
-    def _check(self, windows: TokenWindows) -> None:
+    def _check(self, windows: Windows) -> None:
         assert windows.n_tokens > 0, "windows without tokens cannot be predicted"
         if self._max_tokens is not None and windows.n_tokens > self._max_tokens:
             k, stride = self._task.k, windows.token_stride
@@ -206,13 +276,13 @@ class Predictor:
                 hint=f"use windows of at most {self._max_tokens * stride + k - 1} bases",
             )
 
-    def _n_columns(self, windows: TokenWindows) -> int:
+    def _n_columns(self, windows: Windows) -> int:
         """Tokens of one window with all that is put around them."""
         if self._config.long is None:
             return windows.n_tokens + 2
         return self._config.chunks * self._config.max_position_embeddings
 
-    def _compute(self, step: Step, windows: TokenWindows, first: int, last: int) -> Floats:
+    def _compute(self, step: Step, windows: Windows, first: int, last: int) -> Floats:
         """Gather windows `first` to `last`, lay them out, and compute (in a worker)."""
         n_chunks = None if self._config.long is None else self._config.chunks
         # what is padded can be told from the ids
@@ -232,8 +302,10 @@ class Predictor:
         return rows
 
     def _answers(self, ids: Tensor) -> Tensor:
+        return self._read(self._backend(ids).float())
+
+    def _read(self, logits: Tensor) -> Tensor:
         """Return what the logits say, `[B, K]` or `[B, L, K]`."""
-        logits = self._backend(ids).float()
         task = self._task
         if task.head == "regression" or (task.head == "token" and len(task.classes) == 1):
             return logits
@@ -258,61 +330,17 @@ def average(probabilities: list[Floats]) -> Floats:
     return mean
 
 
-class _Backend(Protocol):
-    """What computes: one of `fast.py`, or a network under autocast."""
+def log_odds(logits: Tensor, task: TaskConfig, target: int) -> Tensor:
+    """Return `[B]` of logits `[B, K]`: ln p / (1 - p) of one output, calibrated.
 
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Return logits `[B, K]`, or `[B, L, K]` per base."""
-
-    def embed(self, ids: Tensor) -> Tensor:
-        """Return hidden states `[B, T, D]`."""
-
-    def embed_cls(self, ids: Tensor) -> Tensor:
-        """Return the hidden state `[B, D]` of [CLS]."""
-
-
-class _PlainNetwork:
-    """A copy of a network on its device, run as it is, under autocast below fp32."""
-
-    def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
-        assert isinstance(network, nn.Module)
-        self._network = copy.deepcopy(network).to(device).eval()
-        self._device, self._dtype = device, dtype
-        self._is_padded = network.config.long is not None
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        ids = ids.to(self._device)
-        with self._autocast():
-            logits: Tensor = self._network(ids, self._mask(ids))
-        return logits
-
-    def embed(self, ids: Tensor) -> Tensor:
-        ids = ids.to(self._device)
-        with self._autocast():
-            hidden: Tensor = self._network.embed(ids, self._mask(ids))
-        return hidden.float()
-
-    def embed_cls(self, ids: Tensor) -> Tensor:
-        return self.embed(ids)[:, 0]
-
-    def _mask(self, ids: Tensor) -> Tensor | None:
-        return (ids != PAD).long() if self._is_padded else None
-
-    def _autocast(self) -> torch.autocast | nullcontext[None]:
-        if self._dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self._device.type, self._dtype)
-
-
-def _backend(network: Network, device: torch.device, dtype: torch.dtype) -> _Backend:
-    if network.config.arch != "bert":
-        return _PlainNetwork(network, device, torch.float32)
-    if device.type != "cpu":
-        return _PlainNetwork(network, device, dtype)
-    if isinstance(network, LongClassifier):
-        return FastLongClassifier(network, dtype)
-    if isinstance(network, TokenClassifier):
-        return FastTokenClassifier(network, dtype)
-    if isinstance(network, SequenceClassifier):
-        return prepare(network, dtype)
-    return _PlainNetwork(network, device, torch.float32)
+    Head `class`: the output's logit minus the log of the summed exponentials of the others, which
+    of two classes is the difference of their logits; it never saturates, as p does. `multi-label`:
+    the logit itself. `regression`: the number itself.
+    """
+    if task.head == "regression":
+        return logits[:, target]
+    logits = logits / task.calibration
+    if task.head == "multi-label":
+        return logits[:, target]
+    others = [i for i in range(len(task.classes)) if i != target]
+    return logits[:, target] - logits[:, others].logsumexp(1)

@@ -5,6 +5,9 @@ Post-layer-norm, learned positions, exact-erf GELU, as published (Devlin et al. 
 2021). Shapes: B batch, T tokens with [CLS] and [SEP], H heads, D hidden size, K labels, L bases.
 """
 
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -14,6 +17,11 @@ from torch.utils.checkpoint import checkpoint
 
 from dnabert_cli.config import ModelConfig
 from dnabert_cli.sequence.kmers import Tokenizer
+
+# Given a number of tokens (None: all), returns their attention to every token: `[B, H, n, T]`.
+AttentionOf = Callable[[int | None], Tensor]
+# Told, before a layer runs, its number (from 0) and its attention, which is computed when called.
+Watch = Callable[[int, AttentionOf], None]
 
 
 @runtime_checkable
@@ -85,6 +93,25 @@ class SelfAttention(nn.Module):
         attended: Tensor = self.norm(hidden + self.dropout(self.output(context)))
         return attended
 
+    def weights(self, hidden: Tensor, mask: Tensor | None, n_rows: int | None) -> Tensor:
+        """Return the attention weights of the first `n_rows` tokens, `None`: of all of them.
+
+        Args:
+            hidden: `[B, T, D]`, what enters the layer.
+            mask: as in `forward`.
+            n_rows: n; of one token the weights are a row, and no matrix is built.
+
+        Returns:
+            `[B, H, n, T]` float32; a row sums to 1. Dropout is left out.
+        """
+        query, key = self._heads(self.query(hidden[:, :n_rows])), self._heads(self.key(hidden))
+        # Weights are the answer here: scores rounded to bf16 would be off by whole percents.
+        with torch.autocast(hidden.device.type, enabled=False):
+            scores = query.float() @ key.float().mT / math.sqrt(query.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        return scores.softmax(-1)
+
     def _heads(self, vectors: Tensor) -> Tensor:
         """`[B, T, D]` to `[B, H, T, D/H]`."""
         heads: Tensor = vectors.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
@@ -122,7 +149,9 @@ class Encoder(nn.Module):
         # Training then computes each layer twice and keeps its inputs only: less memory.
         self.checkpoints_activations = False
 
-    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, attention_mask: Tensor | None = None, watch: Watch | None = None
+    ) -> Tensor:
         """Encode ids `[B, T]`; `attention_mask [B, T]` is 1 where real, `None` when all are.
 
         Returns:
@@ -130,7 +159,10 @@ class Encoder(nn.Module):
         """
         mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         hidden: Tensor = self.embeddings(ids)
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
+            if watch is not None:
+                assert isinstance(layer, Layer)
+                watch(number, partial(layer.attention.weights, hidden, mask))
             if self.checkpoints_activations and self.training:
                 hidden = checkpoint(layer, hidden, mask, use_reentrant=False)
             else:
@@ -156,9 +188,11 @@ class SequenceClassifier(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, n_labels)
 
-    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return logits `[B, K]` for ids `[B, T]`."""
-        hidden = self.encoder(ids, attention_mask)
+    def forward(
+        self, ids: Tensor, attention_mask: Tensor | None = None, watch: Watch | None = None
+    ) -> Tensor:
+        """Return logits `[B, K]` for ids `[B, T]`; `watch` is shown the attention of each layer."""
+        hidden = self.encoder(ids, attention_mask, watch)
         if self.pooling == "mean":
             hidden = mean_over_tokens(hidden, attention_mask)[:, None]
         logits: Tensor = self.classifier(self.dropout(self.encoder.pool(hidden)))

@@ -145,3 +145,30 @@ def to_base_scores(token_scores: Scores, k: int, token_stride: int = 1) -> Score
         sums[..., covered] += token_scores
         counts[covered] += 1
     return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+
+def to_legacy_base_scores(rows: Scores, k: int) -> Scores:
+    """Turn attention rows into scores of bases as the original program does, quirks and all.
+
+    Only to reproduce its figures. Unlike `to_base_scores` it counts padding as k-mers (which
+    dilutes the right end), loses the last k-mers of a row with little padding or counts [SEP] as
+    one, and divides each row by its L2 norm.
+
+    Args:
+        rows: `[N, L]`, L the original's `max_seq_length`: [CLS], the k-mers, [SEP], then 0.
+        k: bases per token; of token stride 1.
+
+    Returns:
+        `[N, L]` float64, NaN throughout for a row of no attention.
+
+    Source: the original program with `--do_visualize`.
+    """
+    scores = rows[:, 1 : rows.shape[1] - k + 2].astype(np.float64)
+    for row in scores:
+        # [SEP] is taken to be what stands before the first 0
+        ends = np.flatnonzero(row[1:] == 0)
+        row[ends[:1]] = 0
+    of_bases = to_base_scores(scores, k)
+    with np.errstate(invalid="ignore"):
+        normalized: Scores = of_bases / np.linalg.norm(of_bases, axis=1, keepdims=True)
+    return normalized

@@ -11,7 +11,7 @@ from torch import nn
 from dnabert_cli.config import ComputeConfig, ModelConfig, TaskConfig
 from dnabert_cli.core.baselines import ConvolutionalClassifier
 from dnabert_cli.core.device import CPU
-from dnabert_cli.core.infer import Predictor, _PlainNetwork, average
+from dnabert_cli.core.infer import PlainNetwork, Predictor, average
 from dnabert_cli.core.network import SequenceClassifier, initialize
 from dnabert_cli.errors import ModelError, OptionsError
 from dnabert_cli.sequence.kmers import Tokenizer
@@ -365,7 +365,7 @@ def test_the_network_under_autocast_agrees_with_the_reference(dtype):
     tolerance = 1e-5 if dtype == torch.float32 else 1e-2
     with torch.no_grad():
         expected, hidden = network(ids).softmax(-1), network.embed(ids)
-        plain = _PlainNetwork(network, CPU, dtype)
+        plain = PlainNetwork(network, CPU, dtype)
         answers, states, cls = plain(ids), plain.embed(ids), plain.embed_cls(ids)
 
     assert (answers.float().softmax(-1) - expected).abs().max() < tolerance

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from dnabert_cli.config import ComputeConfig, TaskConfig
+from dnabert_cli.core.backends import PlainNetwork
 from dnabert_cli.core.checkpoint import build_network
 from dnabert_cli.core.device import CPU
-from dnabert_cli.core.infer import Predictor, _PlainNetwork
+from dnabert_cli.core.infer import Predictor
 from dnabert_cli.core.network import initialize
 from dnabert_cli.errors import ModelError
 from dnabert_cli.sequence.chunks import lay_out
@@ -185,7 +186,7 @@ def test_chunks_on_a_device_agree_with_the_network(long):
     """The road that GPUs take, walked on the CPU."""
     network, windows = build(long=long, chunks=3), some_windows(33)
     ids, mask = laid_out(windows, 3)
-    plain = _PlainNetwork(network, CPU, torch.float32)
+    plain = PlainNetwork(network, CPU, torch.float32)
 
     with torch.no_grad():
         assert torch.allclose(plain(ids), network(ids, mask), atol=1e-6)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnabert_cli.sequence.kmers import CLS, PAD, SEP, UNK, Tokenizer, digits, to_base_scores
+from dnabert_cli.sequence.kmers import (
+    CLS,
+    PAD,
+    SEP,
+    UNK,
+    Tokenizer,
+    digits,
+    to_base_scores,
+    to_legacy_base_scores,
+)
 
 K_CHOICES = (3, 4, 5, 6)
 ks = st.sampled_from(K_CHOICES)
@@ -235,3 +244,29 @@ def test_letters_the_original_cannot_read_are_read_by_us(oracle, k):
 def test_vocabulary_agrees_with_the_original(oracle, k):
     path = oracle / "models" / f"k{k}_binary" / "vocab.txt"
     assert tuple(path.read_text().split()) == Tokenizer(k).vocabulary
+
+
+def test_legacy_scores_dilute_the_right_end():
+    """Two 3-mers of weights 2 and 4, [SEP] taken out, in nine tokens: seven places for k-mers."""
+    row = np.array([[9.0, 2, 4, 5, 0, 0, 0, 0, 0]])
+
+    scores = to_legacy_base_scores(row, k=3)
+
+    diluted = np.array([2, 3, 2, 4 / 3, 0, 0, 0, 0, 0])
+    assert np.allclose(scores, diluted / np.sqrt((diluted**2).sum()))
+
+
+def test_a_legacy_row_without_attention_is_nan():
+    assert np.isnan(to_legacy_base_scores(np.zeros((1, 9)), k=3)).all()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["k3_binary_L128", "k6_binary_L128", "k6_binary_L512"])
+def test_legacy_scores_are_those_of_the_original_program(oracle, name):
+    """Rows with much, little and no padding among them."""
+    expected = np.load(oracle / "forward" / f"{name}_visualize.npz")
+    rows = expected["cls_attention_last_layer"].sum(1, dtype=np.float64)
+
+    scores = to_legacy_base_scores(rows, int(name[1]))
+
+    np.testing.assert_allclose(scores, expected["atten"], atol=1e-12)
