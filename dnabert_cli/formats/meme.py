@@ -1,4 +1,4 @@
-"""Motif matrices in: MEME (version 4 and newer) and JASPAR.
+"""Motif matrices in and out: MEME (version 4 and newer) and JASPAR.
 
 MEME: the minimal format, and the text output of the MEME programs, of which the parts named
 `MOTIF` and `letter-probability matrix` are read. JASPAR: `>ID NAME` and a row of counts for each
@@ -6,10 +6,12 @@ of A, C, G and T, with or without letters and brackets; one matrix may lack its 
 """
 
 import difflib
+import math
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise, takewhile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, islice, pairwise, takewhile
 from pathlib import Path
+from typing import TextIO
 
 from dnabert_cli.errors import DataError, FormatError
 from dnabert_cli.formats.bed import finite_number
@@ -18,6 +20,7 @@ from dnabert_cli.records import Motif
 
 LETTERS = "ACGT"
 SUM_TOLERANCE = 0.01  # how far a row of rounded probabilities may be from 1
+UNKNOWN_SITES = 100  # counts of a motif that does not say how many sites it has
 
 _MATRIX = "letter-probability matrix"
 _VERSION = re.compile(r"MEME version\s+(\d+)")
@@ -29,6 +32,7 @@ _MEME_BEGINS = ("MEME version", "***", "ALPHABET", "MOTIF")
 _AFTER_MATRIX = ("URL", _MATRIX, "log-odds matrix", "Time ", "---", "***")
 _FIELD = re.compile(r"(\w+)\s*=\s*(\S+)")
 _COUNTS = re.compile(r"(?P<letter>[A-Za-z])?\s*[\[|:]?\s*(?P<cells>[-+.\d][^\]]*?)\s*\]?")
+_UNSAFE = re.compile(r"[\s\x00-\x1f\x7f]+")
 _WANTED = "motifs are read from MEME files (version 4 or newer) and JASPAR files"
 
 Line = tuple[int, str]
@@ -306,4 +310,82 @@ def _counts(path: str, lines: list[Line]) -> dict[str, list[float]]:
                 line=number,
                 hint="every row has one count per position",
             )
+    return counts
+
+
+def write_meme(
+    motifs: Iterable[Motif],
+    handle: TextIO,
+    *,
+    background: Sequence[float] | None = None,
+    strands: str = "+ -",
+) -> None:
+    """Write motifs in the minimal MEME format, version 4; no motif is a valid file too.
+
+    Blanks in names become `_`, and a name used before gets a number, since some readers keep one
+    motif per name. Every matrix ends with an empty line: older readers lose the last one else.
+
+    Args:
+        motifs: with probabilities, `n_sites` and `e_value` where known.
+        handle: where to.
+        background: frequencies of A, C, G, T; `None`: all equal.
+        strands: `+ -`, or `+` where the motifs were looked for on one strand only.
+    """
+    frequencies = zip(LETTERS, background or (0.25,) * 4, strict=True)
+    handle.write(
+        f"MEME version 4\n\nALPHABET= {LETTERS}\n\nstrands: {strands}\n\n"
+        "Background letter frequencies\n"
+        + " ".join(f"{letter} {share:.6f}" for letter, share in frequencies)
+        + "\n\n"
+    )
+    for motif, names in _named(motifs):
+        rows = (" ".join(f"{value:.6f}" for value in row) for row in motif.matrix)
+        handle.write(f"MOTIF {' '.join(names)}\n{_MATRIX}: {_statistics(motif)}\n")
+        handle.writelines(f" {row}\n" for row in rows)
+        handle.write("\n")
+
+
+def write_jaspar(motifs: Iterable[Motif], handle: TextIO) -> None:
+    """Write motifs in the JASPAR format: counts, of which every position has `n_sites`.
+
+    Names are made safe as in `write_meme`. A motif that does not say its number of sites gets
+    `UNKNOWN_SITES`. Counts are whole numbers; they are rounded so that their sum is kept.
+    """
+    for motif, names in _named(motifs):
+        columns = [_whole_counts(row, motif.n_sites or UNKNOWN_SITES) for row in motif.matrix]
+        width = len(str(max(map(max, columns))))
+        handle.write(">" + "\t".join(names) + "\n")
+        rows = (" ".join(f"{cell:{width}d}" for cell in row) for row in zip(*columns, strict=True))
+        handle.writelines(f"{a}  [ {row} ]\n" for a, row in zip(LETTERS, rows, strict=True))
+
+
+def _named(motifs: Iterable[Motif]) -> Iterator[tuple[Motif, list[str]]]:
+    """Yield each motif with its names as they are written: ID, and name where there is one."""
+    seen: set[str] = set()
+    for motif in motifs:
+        safe = _UNSAFE.sub("_", motif.name) or "motif"
+        numbered = (safe if n == 1 else f"{safe}_{n}" for n in count(1))
+        name = next(name for name in numbered if name not in seen)
+        seen.add(name)
+        alternate = _UNSAFE.sub("_", motif.alternate_name)
+        yield motif, [name] if alternate in {"", "."} else [name, alternate]
+
+
+def _statistics(motif: Motif) -> str:
+    """Return what stands above a matrix, with the blanks that older readers need."""
+    text = f"alength= 4 w= {len(motif.matrix)}"
+    if motif.n_sites:
+        text += f" nsites= {motif.n_sites:d}"
+    if motif.e_value is not None and math.isfinite(motif.e_value):
+        text += f" E= {motif.e_value:.6g}"
+    return text
+
+
+def _whole_counts(row: Row, n_sites: int) -> list[int]:
+    """Share out sites by probability: rounded down, the rest to those that lost most."""
+    exact = [value * n_sites for value in _divided(row)]
+    counts = [math.floor(value) for value in exact]
+    by_loss = sorted(range(4), key=lambda letter: counts[letter] - exact[letter])
+    for letter in by_loss[: n_sites - sum(counts)]:
+        counts[letter] += 1
     return counts

@@ -1,4 +1,6 @@
 import gzip
+import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnabert_cli.errors import DataError, FormatError
-from dnabert_cli.formats.meme import find_motif, read_motifs
+from dnabert_cli.formats.meme import find_motif, read_motifs, write_jaspar, write_meme
 from dnabert_cli.records import Motif
 
 HEAD = "MEME version 4\n\nALPHABET= ACGT\n\n"
@@ -275,9 +277,90 @@ def test_file_without_motifs_finds_none():
         find_motif([], "a")
 
 
+def text_of(writer, motifs, **settings):
+    handle = io.StringIO()
+    writer(motifs, handle, **settings)
+    return handle.getvalue()
+
+
+def test_meme_file_is_written_with_the_blanks_old_readers_need():
+    assert text_of(write_meme, [ARNT_MOTIF], background=(0.3, 0.2, 0.2, 0.3), strands="+") == (
+        "MEME version 4\n\nALPHABET= ACGT\n\nstrands: +\n\nBackground letter frequencies\n"
+        "A 0.300000 C 0.200000 G 0.200000 T 0.300000\n\n"
+        "MOTIF MA0004.1 Arnt\nletter-probability matrix: alength= 4 w= 2 nsites= 20 E= 1.5e-08\n"
+        " 0.200000 0.800000 0.000000 0.000000\n 1.000000 0.000000 0.000000 0.000000\n\n"
+    )
+
+
+def test_what_is_unknown_is_not_written():
+    text = text_of(write_meme, [Motif("a", ROW, ".", None, float("nan"))])
+    assert "MOTIF a\nletter-probability matrix: alength= 4 w= 1\n" in text
+
+
+@pytest.mark.parametrize("writer", [write_meme, write_jaspar])
+def test_names_are_written_without_blanks_and_once(read, writer):
+    names = ["a b", "a\tb", "a_b_2", "", "\x00", "c\r\n"]
+    motifs = read(text_of(writer, [replace(ARNT_MOTIF, name=name) for name in names]))
+    assert [m.name for m in motifs] == ["a_b", "a_b_2", "a_b_2_2", "motif", "_", "c_"]
+    (motif,) = read(text_of(writer, [replace(ARNT_MOTIF, alternate_name="x y\n")]))
+    assert motif.alternate_name == "x_y_"
+
+
+def test_jaspar_file_is_written_as_whole_counts():
+    text = ">MA0004.1\tArnt\nA  [  4 20 ]\nC  [ 16  0 ]\nG  [  0  0 ]\nT  [  0  0 ]\n"
+    assert text_of(write_jaspar, [ARNT_MOTIF]) == text
+
+
+def test_counts_of_every_position_sum_to_the_sites():
+    thirds = Motif("a", ((1 / 3, 1 / 3, 1 / 3, 0), (0.125, 0.125, 0.5, 0.25)), ".", 10)
+    rows = text_of(write_jaspar, [thirds]).splitlines()[1:]
+    assert rows == ["A  [ 4 1 ]", "C  [ 3 1 ]", "G  [ 3 5 ]", "T  [ 0 3 ]"]
+    assert "A  [ 25 ]" in text_of(write_jaspar, [Motif("a", ROW)])
+
+
+COLUMNS = st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4).filter(any), min_size=1)
+
+
+@given(columns=COLUMNS, n_sites=st.integers(2, 10**6))
+def test_written_motifs_read_back(tmp_path_factory, columns, n_sites):
+    path = tmp_path_factory.getbasetemp() / "written.meme"
+    matrix = tuple(tuple(value / sum(column) for value in column) for column in columns)
+    motif = Motif("m1", matrix, "name", n_sites, 2.5e-7)
+    path.write_text(text_of(write_meme, [motif, motif]))
+    first, second = read_motifs(str(path))
+    assert replace(first, matrix=ROW) == replace(motif, matrix=ROW)
+    assert replace(second, name="m1") == first
+    np.testing.assert_allclose(first.matrix, matrix, atol=2e-6)
+    path.write_text(text_of(write_jaspar, [motif]))
+    (counted,) = read_motifs(str(path))
+    assert replace(counted, matrix=ROW) == replace(motif, matrix=ROW, e_value=None)
+    np.testing.assert_allclose(counted.matrix, matrix, atol=1 / n_sites)
+
+
+@pytest.mark.parametrize("motifs", [[], [COUNTED, replace(COUNTED, name="B", n_sites=None)]])
+def test_biopython_reads_what_is_written(motifs):
+    from Bio.motifs import jaspar, minimal
+
+    meme = minimal.read(io.StringIO(text_of(write_meme, motifs)))
+    counts = jaspar.read(io.StringIO(text_of(write_jaspar, motifs)), "jaspar")
+    assert [m.name for m in meme] == [m.matrix_id for m in counts] == [m.name for m in motifs]
+    assert [list(m.counts["A"]) for m in meme] == [[4, 19] for _ in motifs]
+    assert [list(m.counts["A"]) for m in counts] == [[4, 19], [20, 95]][: len(motifs)]
+
+
+@pytest.mark.parametrize("motifs", [[], [COUNTED, COUNTED]])
+def test_memelite_reads_what_is_written(write, motifs):
+    from memelite.io import read_meme
+
+    found = read_meme(write(text_of(write_meme, motifs).encode(), "a.meme"))
+    assert list(found) == ["MA0004.1 Arnt", "MA0004.1_2 Arnt"][: len(motifs)]
+    assert all(np.array_equal(matrix.T, COUNTED.matrix) for matrix in found.values())
+
+
 @pytest.mark.realdata
 def test_jaspar_collection_is_read(real_data):
-    motifs = read_motifs(str(real_data / "motif" / "JASPAR2024_CORE_vertebrates_nr.meme"))
+    path = real_data / "motif" / "JASPAR2024_CORE_vertebrates_nr.meme"
+    motifs = read_motifs(str(path))
     assert len(motifs) == 879
     assert motifs[0].name == "MA0004.1"
     assert motifs[0].n_sites == 20
@@ -285,3 +368,15 @@ def test_jaspar_collection_is_read(real_data):
     rows = np.concatenate([motif.matrix for motif in motifs])
     np.testing.assert_allclose(rows.sum(axis=1), 1)
     assert find_motif(motifs, "yy1") is find_motif(motifs, "MA0095.4")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("writer", "tolerance"), [(write_meme, 2e-6), (write_jaspar, 0.05)])
+def test_jaspar_collection_reads_back(real_data, read, writer, tolerance):
+    motifs = read_motifs(str(real_data / "motif" / "JASPAR2024_CORE_vertebrates_nr.meme"))
+    again = read(text_of(writer, motifs))
+    assert [(m.name, m.alternate_name, m.n_sites) for m in again] == [
+        (m.name, m.alternate_name, m.n_sites) for m in motifs
+    ]
+    for motif, copy in zip(motifs, again, strict=True):
+        np.testing.assert_allclose(copy.matrix, motif.matrix, atol=tolerance)
