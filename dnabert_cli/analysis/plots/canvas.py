@@ -5,8 +5,9 @@ can train. pyplot is never used, so that no window system is asked for.
 """
 
 import io
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.floating]
 Line = tuple[Floats, Floats]
+Mark = tuple[float, str]  # a position on the x axis and what stands there
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -47,15 +51,28 @@ LINE_STYLES: tuple[Any, ...] = (
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 GREY = "0.55"
+UNKNOWN = "0.75"  # the grey of a cell without a value
+BASES = "ACGT"
+BASE_COLORS = dict(zip(BASES, ("#009E73", "#0072B2", "#E69F00", "#D55E00"), strict=True))
+BASE_FONT = "DejaVu Sans Mono"  # letters that stand in columns; matplotlib brings it along
 
 COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0  # widths of a journal's column and page
 SMALL_POINTS, MEDIUM_POINTS, LARGE_POINTS = 7.0, 8.0, 9.0  # printed at full size: never smaller
+
+LETTER_INCHES = 0.06  # of the smallest text
+BAR_INCHES = 0.08  # how thick a colour bar is
 
 MOST_POINTS = 2000  # of a line
 TOLERANCE = 5e-4  # of a panel's side: a tenth of a line's width
 
 _DPI = 300
+_BAR_LENGTH = 2.4  # inches
+_MARK_LETTERS = 24
+_LEVEL_POINTS = 9.0  # from one line of small text to the next
+_MOST_NUMBERS = 9  # along an axis
+_BAR_NUMBERS = 5  # along a colour bar
 _HASH_SALT = "dnabert"
+_GRID = 2**20  # steps of a length; a power of two, since decimal halves are common lengths
 # The parts of a user's own matplotlib settings that would change a picture.
 _LOOKS = (
     "agg", "axes", "contour", "errorbar", "figure", "font", "grid", "hatch", "image", "legend",
@@ -132,7 +149,152 @@ def make_square(figure: "Figure") -> None:
         figure.draw_without_rendering()
         width, height = figure.get_size_inches()
         panel = figure.axes[0].get_position()
-        figure.set_figheight(float(height + panel.width * width - panel.height * height))
+        figure.set_figheight(_rounded(height + panel.width * width - panel.height * height))
+
+
+def fit_height(figure: "Figure", panels: Sequence[Any], inches: float) -> None:
+    """Choose the figure's height at which the panels, one above another, are so high together.
+
+    What is written around them then costs them nothing.
+    """
+    for _ in range(3):  # the space between panels grows a little with them
+        figure.draw_without_rendering()
+        height = figure.get_figheight()
+        drawn = sum(panel.get_position().height for panel in panels) * height
+        figure.set_figheight(_rounded(height + inches - drawn))
+
+
+def draw_title(figure: "Figure", title: str) -> None:
+    """Write a title above all panels, cut to the figure's width; nothing if it is empty."""
+    if title:
+        n_letters = int(figure.get_figwidth() / LETTER_INCHES * 0.7)
+        figure.suptitle(shortened(title, n_letters))
+
+
+def draw_legend(figure: "Figure", entries: Sequence[tuple["Artist", str]]) -> None:
+    """Write a legend below the panels, in as many columns as the longest text lets fit."""
+    longest = max(len(label) for _, label in entries)
+    n_fit = int(figure.get_figwidth() / (longest * LETTER_INCHES + 0.5))
+    legend = figure.legend(
+        [handle for handle, _ in entries], [" "] * len(entries),
+        ncols=min(max(n_fit, 1), len(entries)), loc="outside lower center", frameon=False,
+        handlelength=2.8, labelspacing=0.35, columnspacing=1.2,
+    )  # fmt: skip
+    # afterwards, because a legend leaves out labels that begin with an underscore
+    for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
+        text.set_text(label)
+
+
+def draw_marks(
+    axis: Any, marks: Sequence[Mark], width_inches: float, *, behind: bool = False
+) -> int:
+    """Draw a line down the panel at each mark and its text above; marks outside are left out.
+
+    Call it after the limits of the x axis are set.
+
+    Args:
+        axis: the panel.
+        marks: positions on the x axis, and texts.
+        width_inches: about the width of the panel, to tell which texts would overlap.
+        behind: draw the lines behind curves, in place of over colours.
+
+    Returns:
+        lines of text above the panel; texts too close to each other stand in different lines.
+    """
+    from matplotlib.patheffects import withStroke
+
+    first, last = axis.get_xlim()
+    halo = [] if behind else [withStroke(linewidth=2, foreground="white")]
+    ends: list[float] = []  # of the text that came last in each line
+    for position, text in sorted(marks):
+        if not first <= position <= last:
+            continue
+        axis.axvline(
+            position, color="black", linewidth=0.8, linestyle=(0, (3, 2)), path_effects=halo,
+            zorder=0.9 if behind else 4,
+        )  # fmt: skip
+        label = shortened(text, _MARK_LETTERS)
+        middle = (position - first) / (last - first) * width_inches
+        half = (len(label) + 1) * LETTER_INCHES / 2
+        level = next((at for at, end in enumerate(ends) if end <= middle - half), len(ends))
+        ends[level : level + 1] = [middle + half]
+        axis.annotate(
+            label, (position, 1), xycoords=axis.get_xaxis_transform(), ha="center", va="bottom",
+            xytext=(0, 2 + _LEVEL_POINTS * level), textcoords="offset points",
+            annotation_clip=False,
+        )  # fmt: skip
+    return len(ends)
+
+
+def number_bases(axis: Any, width_inches: float) -> None:
+    """Write whole, round base numbers along the x axis, as many as fit.
+
+    Call it after the limits of the x axis are set.
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    longest = max(len(base_number(place)) for place in axis.get_xlim())
+    n_fit = int(width_inches / ((longest + 2) * LETTER_INCHES))
+    n_bins = min(max(n_fit, 1), _MOST_NUMBERS)
+    axis.xaxis.set_major_locator(MaxNLocator(n_bins, integer=True, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda place, _: base_number(place)))
+
+
+def base_number(place: float) -> str:
+    """Return the number of a base as an axis shows it."""
+    return f"{place:,.0f}".replace("-", "\N{MINUS SIGN}")
+
+
+def lines_of(length: int, most: int) -> list[tuple[int, int]]:
+    """Cut a sequence into as few lines as needed, all but the last equally long.
+
+    Args:
+        length: bases, at least 1.
+        most: bases in a line.
+
+    Returns:
+        first base and end (half-open) of each line.
+    """
+    step = math.ceil(length / math.ceil(length / most))
+    return [(start, min(start + step, length)) for start in range(0, length, step)]
+
+
+def color_scale(values: Floats, *, clipped: float = 0.0) -> "ScalarMappable":
+    """Return a scale from white or pale (zero) to dark that prints well in black and white.
+
+    Where there are negative values, blue is negative, white zero and red positive, equally far
+    to both sides. Values that are not numbers become `UNKNOWN`.
+
+    Args:
+        values: any shape.
+        clipped: share of the largest values that may share the darkest colour, so that a few of
+            them do not make all others pale; the colour bar then ends in an arrow.
+    """
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    sizes = np.abs(known) if len(known) else np.ones(1)
+    limit = float(np.quantile(sizes, 1 - clipped)) or float(sizes.max()) or 1.0
+    is_signed = bool((known < 0).any())
+    colors: Any = colormaps["RdBu_r" if is_signed else "YlGnBu"].with_extremes(bad=UNKNOWN)
+    if sizes.max() > limit:
+        ends = {(True, True): "both", (True, False): "min"}
+        colors.colorbar_extend = ends.get((known.min() < -limit, known.max() > limit), "max")
+    return ScalarMappable(Normalize(-limit if is_signed else 0.0, limit), colors)
+
+
+def draw_color_bar(figure: "Figure", axis: Any, scale: "ScalarMappable", label: str) -> None:
+    """Draw a colour bar that lies along the middle of its panel, `BAR_INCHES` high."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_box_aspect(BAR_INCHES / _BAR_LENGTH)
+    bar = figure.colorbar(
+        scale, cax=axis, orientation="horizontal", label=label, ticks=MaxNLocator(_BAR_NUMBERS)
+    )
+    bar.outline.set_linewidth(0.4)
 
 
 @style()
@@ -148,9 +310,26 @@ def save(figure: "Figure", fmt: str) -> bytes:
     """
     if fmt not in FORMATS:
         raise ValueError(f"pictures are {', '.join(FORMATS)}, not {fmt!r}")
+    _settle(figure)
     content = io.BytesIO()
     figure.savefig(content, format=fmt, metadata=_METADATA[fmt])
     return content.getvalue()
+
+
+def _settle(figure: "Figure") -> None:
+    """Fix the layout: its solver's last digits differ from run to run, and a PDF shows them."""
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        ends = axis.get_position(original=True).extents
+        axis.set_position(Bbox.from_extents(*(_rounded(end) for end in ends)))
+
+
+def _rounded(length: float) -> float:
+    """Return the length without the digits in which two runs may differ."""
+    return round(float(length) * _GRID) / _GRID
 
 
 def ring(axis: Any, x: float, y: float, label: str | None = None) -> None:
