@@ -23,6 +23,7 @@ LONG_FUNCTIONS: dict[str, str] = {
     "dnabert_cli/cli/dataset.py:dataset": "one line per option, nothing else",
     "dnabert_cli/cli/evaluate.py:evaluate": "one line per option, nothing else",
     "dnabert_cli/cli/finetune.py:finetune": "one line per option, nothing else",
+    "dnabert_cli/cli/motifs.py:motifs": "one line per option, nothing else",
     "dnabert_cli/cli/pretrain.py:pretrain": "one line per option, nothing else",
 }
 

@@ -17,9 +17,11 @@ from dnabert_cli.cli import console
 from dnabert_cli.cli.dataset import dataset
 from dnabert_cli.cli.evaluate import evaluate
 from dnabert_cli.cli.finetune import finetune
+from dnabert_cli.cli.motifs import motifs
 from dnabert_cli.cli.predict import predict
 from dnabert_cli.cli.pretrain import pretrain
 from dnabert_cli.cli.scan import scan
+from dnabert_cli.cli.viz import viz
 from dnabert_cli.errors import (
     EXIT_BUG,
     EXIT_CLOSED_PIPE,
@@ -50,6 +52,8 @@ app.command(name="predict")(predict)
 app.command(name="finetune")(finetune)
 app.command(name="pretrain")(pretrain)
 app.command(name="dataset")(dataset)
+app.command(name="viz")(viz)
+app.command(name="motifs")(motifs)
 app.command(name="evaluate")(evaluate)
 
 

@@ -198,6 +198,35 @@ CheckpointActivations = Annotated[
         "--checkpoint-activations", help="Compute layers twice and need less memory for it."
     ),
 ]
+Layer = Annotated[
+    int | None,
+    typer.Option(
+        "--layer",
+        metavar="INT",
+        min=0,
+        help="Layer of the attention, from 0.",
+        show_default="the last",
+    ),
+]
+Head = Annotated[
+    int | None,
+    typer.Option(
+        "--head",
+        metavar="INT",
+        min=0,
+        help="Head of the attention, from 0.",
+        show_default="the sum of all",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="CLASS",
+        help="Class that ig and ism explain.",
+        show_default="the most probable called one",
+    ),
+]
 Manifest = Annotated[
     str | None,
     typer.Option(

@@ -75,7 +75,7 @@ def predict(
     predictor = _TiledPredictor(
         Ensemble(loaded, config.compute),
         config,
-        window=min(_longest_input(model) for model in loaded),
+        window=min(longest_input(model) for model in loaded),
         embed=embed,
         progress=progress,
     )
@@ -84,7 +84,7 @@ def predict(
     return Predictions(predictor.task, rows, predictor.counts)
 
 
-def _longest_input(model: Model) -> int:
+def longest_input(model: Model) -> int:
     """Bases the model reads at once: its window, else as many as it has positions for.
 
     A model that joins chunks was made for rows of any length: its window is no limit.
