@@ -205,7 +205,7 @@ def dataset(
 
     progress = configure(verbose - quiet)
     if kind == CHECK:
-        _check(source, output, max_shared, force=force, header=not no_header)
+        _check(source, output, max_shared, genome, force=force, header=not no_header)
         return
     if output is None:
         raise OptionsError("-o: name the folder to write")
@@ -254,15 +254,21 @@ def _negatives(
 
 
 def _check(
-    paths: list[str], output: Path | None, max_shared: float, *, force: bool, header: bool
+    paths: list[str],
+    output: Path | None,
+    max_shared: float,
+    genome: str | None,
+    *,
+    force: bool,
+    header: bool,
 ) -> None:
     """Write how many rows of each file are near-duplicates of rows in another."""
     from dnabert_cli.formats import files, tables
     from dnabert_cli.tasks import dataset as task
 
     target = "-" if output is None else str(output)
-    files.check_output(target, force, paths)
-    found = task.check_leakage(paths, max_shared)
+    files.check_output(target, force, [*paths, *filter(None, [genome])])
+    found = task.check_leakage(paths, max_shared, genome)
     with files.open_output(target, force=force) as handle:
         rows = task.leakage_rows(found)
         tables.write_table(rows, task.LEAKAGE_COLUMNS, handle, header=header)

@@ -27,25 +27,24 @@ from dnabert_cli.core.ensemble import Ensemble, OnBatch, Probabilities
 from dnabert_cli.core.infer import Floats, average
 from dnabert_cli.core.model_importance import ModelImportance, classifier_of
 from dnabert_cli.errors import DataError, ModelError, OptionsError
+from dnabert_cli.explain_config import METHODS, ExplainConfig
 from dnabert_cli.sequence.chunks import lay_out
 
 _log = logging.getLogger(__name__)
-
-METHODS = ("attention", "ig", "ism")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportanceOptions:
     """What is meant by importance."""
 
-    method: str = "attention"  # of METHODS
+    method: str = ExplainConfig.method  # of METHODS
     layer: int | None = None  # of attention, counted from 0; None: the last one
     head: int | None = None  # of attention, counted from 0; None: the sum over all of them
     rollout: bool = False  # of attention: through all layers up to `layer`
     # of attention: the original program's figures, as of this `max_seq_length`; None: the paper's
     legacy: int | None = None
     target: int | None = None  # of ig and ism: an output, from 0; None: see `choose_targets`
-    steps: int = 32  # of ig: points at which gradients are taken
+    steps: int = ExplainConfig.steps  # of ig: points at which gradients are taken
 
     def __post_init__(self) -> None:
         """Refuse contradictions."""

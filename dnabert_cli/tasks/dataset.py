@@ -137,7 +137,7 @@ def _positives(
 ) -> tuple[list[Row], Field | None, dict[int, Places]]:
     """Return the positives, where negatives may be cut, and the regions of dev and test."""
     if config.kind not in PLACED:
-        ready = read_ready(inputs.sources, config)
+        ready = read_ready(inputs.sources, config, inputs.genome)
         return [row for row in ready if _is_known(row, config, dropped)], None, {}
     genome = Genome(inputs.genome or "", config.max_unknown)
     regions = _places(inputs.regions, genome)
@@ -191,8 +191,15 @@ def write(data: Dataset, inputs: Inputs, config: DatasetConfig, folder: Path) ->
     write_json(_manifest(data, inputs, config, checksums), folder / MANIFEST)
 
 
-def check_leakage(paths: Sequence[str], threshold: float) -> list[Leakage]:
+def check_leakage(
+    paths: Sequence[str], threshold: float, genome: str | None = None
+) -> list[Leakage]:
     """Look up the rows of each file in every other one.
+
+    Args:
+        paths: FASTA, tables, or BED with `genome`.
+        threshold: share of a row's stretches from which it is a near-duplicate.
+        genome: what BED refers to.
 
     Raises:
         DataError: a file holds no rows, or two have the same name.
@@ -203,7 +210,9 @@ def check_leakage(paths: Sequence[str], threshold: float) -> list[Leakage]:
     if len({path if path == "-" else Path(path).resolve() for path in paths}) < len(paths):
         raise OptionsError("the same file is named twice")
     config = DatasetConfig(kind="sequences", max_shared=threshold)
-    parts = {path: [row.example.sequence for row in read_ready([path], config)] for path in paths}
+    parts = {
+        path: [row.example.sequence for row in read_ready([path], config, genome)] for path in paths
+    }
     return leakage(parts, threshold=threshold)
 
 
@@ -219,8 +228,6 @@ def _check_inputs(inputs: Inputs, config: DatasetConfig) -> None:
         raise OptionsError(f"dataset {config.kind} cuts windows: add --genome FASTA")
     if is_placed and len(inputs.sources) > 1:
         raise OptionsError(f"dataset {config.kind} reads one file; {len(inputs.sources)} are named")
-    if not is_placed and inputs.genome is not None:
-        raise OptionsError(f"dataset {config.kind} reads sequences; leave --genome out")
     for name in ("regions", "avoid", "dev_regions", "test_regions"):
         if not is_placed and getattr(inputs, name) is not None:
             option = name.replace("_", "-")

@@ -104,14 +104,19 @@ def read_positives(
     return Positives(rows, known, _spans(transcripts, genome))
 
 
-def read_ready(paths: Sequence[str], config: DatasetConfig) -> list[Row]:
+def read_ready(paths: Sequence[str], config: DatasetConfig, genome: str | None = None) -> list[Row]:
     """Read rows that bring their sequences: labelled tables, or positives and then negatives.
+
+    Args:
+        paths: FASTA, tables, or BED with `genome`.
+        config: of kind `table` or `sequences`.
+        genome: what BED, and tables without sequences, refer to.
 
     Raises:
         DataError: a row of a table has no label; nothing is there.
         OptionsError: more than two files of sequences.
     """
-    files = [list(read_sequences(path)) for path in paths]
+    files = [list(read_sequences(path, genome)) for path in paths]
     for path, examples in zip(paths, files, strict=True):
         if not examples:
             raise DataError(f"{path} holds no rows")

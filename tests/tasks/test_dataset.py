@@ -227,7 +227,6 @@ def test_one_label_is_refused(make):
         ("promoters", {"genome": None}, "dataset promoters cuts windows: add --genome"),
         ("promoters", {"sources": ["a", "b"]}, "reads one file; 2 are named"),
         ("promoters", {"sources": ["-"], "avoid": "-"}, "only one input can be standard input"),
-        ("sequences", {}, "dataset sequences reads sequences; leave --genome out"),
         ("sequences", {"genome": None, "avoid": "a"}, "--avoid: sequences have no place"),
         ("table", {"genome": None, "test_regions": "a"}, "--test-regions: table have no place"),
     ],
@@ -325,6 +324,19 @@ def test_a_ready_data_set_can_be_split_again_as_a_table(make):
         for each in (folder, again)
     )
     assert first == second
+
+
+def test_sequences_and_check_read_bed_with_a_genome(tmp_path):
+    """BED said "add --genome", which was then refused."""
+    fasta = fasta_of(tmp_path / "genome.fa", [letters(400, 1)])
+    name = (tmp_path / "genome.fa").read_text().splitlines()[0][1:]
+    beds = []
+    for number, start in enumerate((0, 60)):
+        path = tmp_path / f"{number}.bed"
+        path.write_text(f"{name}\t{start}\t{start + 120}\n")
+        beds.append(str(path))
+    found = check_leakage(beds, 0.5, fasta)
+    assert [each.n_repeat_matches for each in found] == [1, 1]
 
 
 def test_check_counts_rows_found_in_another_file(tmp_path):
