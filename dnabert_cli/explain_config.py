@@ -1,5 +1,6 @@
 """Every default of `dnabert viz` and `dnabert motifs`, once."""
 
+import math
 from dataclasses import dataclass, field
 
 from dnabert_cli.config import ComputeConfig
@@ -75,6 +76,9 @@ class MotifRules:
                 raise OptionsError(f"{name} is {getattr(self, name)}, but must be 1 or more")
         if not 0 < self.max_q <= 1:
             raise OptionsError(f"max_q is {self.max_q}, but must lie between 0 and 1")
+        for name in ("above_mean", "above_min"):
+            if not math.isfinite(getattr(self, name) or 0):
+                raise OptionsError(f"{name} is {getattr(self, name)}, but must be a number")
         if self.legacy and self.both_strands:
             raise OptionsError(
                 "legacy and both_strands contradict each other",
@@ -86,25 +90,28 @@ PAPER = MotifRules()
 LEGACY = MotifRules(legacy=True, min_length=5)  # the command that the original's README shows
 
 
+# Of the fine-tuning of `motifs`: from few rows a network learns in steps, not in epochs.
+MIN_EPOCHS, MAX_EPOCHS, MIN_STEPS = 3, 60, 600
+
+
 @dataclass(frozen=True, kw_only=True)
 class MotifsConfig:
     """`dnabert motifs`: rows, and the model made from them when none is given."""
 
     max_sequences: int = 5000  # of each file, the first ones
     base: str = "dnabert-6-compact"
-    epochs: int = 3
+    epochs: int | None = None  # None: MIN_EPOCHS, or as many as make MIN_STEPS steps
     learning_rate: float = 3e-4
     token_stride: int | None = None  # None: as the base says
     trim: bool = True
     differential: bool = False
-    max_match_q: float = 0.01  # of the database (paper, 2.4)
     seed: int = 0
     explain: ExplainConfig = field(default_factory=ExplainConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained on."""
-        if self.max_sequences < 1 or self.epochs < 1:
+        if self.max_sequences < 1 or (self.epochs or 1) < 1:
             raise OptionsError("--max-sequences and --epochs must be at least 1")
         if not 0 < self.learning_rate < 1:
             raise OptionsError("--learning-rate must lie between 0 and 1")

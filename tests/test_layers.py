@@ -23,7 +23,8 @@ def test_import_contracts_hold(monkeypatch, capsys):
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["scan", "--help"],
                                   ["predict", "--help"], ["finetune", "--help"],
-                                  ["evaluate", "--help"]])  # fmt: skip
+                                  ["evaluate", "--help"], ["viz", "--help"],
+                                  ["motifs", "--help"]])  # fmt: skip
 def test_help_loads_no_heavy_library(argv):
     code = (
         "import sys\n"

@@ -14,6 +14,8 @@ from dnabert_cli.explain_config import (
     KMERS,
     LEGACY,
     METHODS,
+    MIN_EPOCHS,
+    MIN_STEPS,
     ExplainConfig,
     MotifRules,
     MotifsConfig,
@@ -54,6 +56,7 @@ def motifs(
     layer: options.Layer = ExplainConfig.layer,
     head: options.Head = ExplainConfig.head,
     target: options.Target = ExplainConfig.target,
+    steps: options.Steps = ExplainConfig.steps,
     database: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Motifs to compare with, MEME or JASPAR."),
@@ -81,8 +84,14 @@ def motifs(
         bool, typer.Option("--both-strands", help="A motif and its reverse complement are one.")
     ] = MotifRules.both_strands,
     min_length: Annotated[
-        int, typer.Option(metavar="BASES", min=1, help="Of a region of high scores.")
-    ] = MotifRules.min_length,
+        int | None,
+        typer.Option(
+            metavar="BASES",
+            min=1,
+            help="Of a region of high scores.",
+            show_default=f"{MotifRules.min_length}, with --legacy {LEGACY.min_length}",
+        ),
+    ] = None,
     above_mean: Annotated[
         float, typer.Option(metavar="FACTOR", help="High is above this many times the mean,")
     ] = MotifRules.above_mean,
@@ -104,13 +113,19 @@ def motifs(
     ] = not MotifsConfig.trim,
     legacy: Annotated[
         bool,
-        typer.Option("--legacy", help="Scores and rules of the original program (length 5)."),
+        typer.Option("--legacy", help="Scores and rules of the original program."),
     ] = False,
     base: Annotated[
         str, typer.Option(metavar="NAME|DIR", help="Fine-tuned when no model is named.")
     ] = MotifsConfig.base,
     epochs: Annotated[
-        int, typer.Option(metavar="INT", min=1, help="Of this fine-tuning.")
+        int | None,
+        typer.Option(
+            metavar="INT",
+            min=1,
+            help="Of this fine-tuning.",
+            show_default=f"{MIN_EPOCHS}, or what makes {MIN_STEPS} steps",
+        ),
     ] = MotifsConfig.epochs,
     learning_rate: Annotated[
         float, typer.Option(metavar="RATE", help="Of this fine-tuning.")
@@ -148,8 +163,6 @@ def motifs(
         model = options.model_names(model, task)
     if method not in {*METHODS, KMERS}:
         raise OptionsError(f"--method {method} is unknown; known: {', '.join((*METHODS, KMERS))}")
-    if differential and negatives is None:
-        raise OptionsError("--differential compares two files; only one is named")
     compute = ComputeConfig(
         device=device, precision=precision, threads=threads, batch_tokens=batch_tokens
     )
@@ -162,13 +175,13 @@ def motifs(
         trim=not no_trim,
         differential=differential,
         seed=seed,
-        explain=ExplainConfig(method=method, layer=layer, head=head, target=target, legacy=legacy),
+        explain=ExplainConfig(
+            method=method, layer=layer, head=head, target=target, steps=steps, legacy=legacy
+        ),
         compute=compute,
     )
     rules = MotifRules(
-        min_length=LEGACY.min_length
-        if legacy and min_length == MotifRules.min_length
-        else min_length,
+        min_length=min_length or (LEGACY if legacy else MotifRules).min_length,
         above_mean=above_mean,
         above_min=above_min,
         max_q=max_q,
@@ -177,12 +190,14 @@ def motifs(
         both_strands=both_strands,
         legacy=legacy,
     )
-    inputs = MotifInputs(positives, negatives, genome, model or (), database, save_model, download)
+    inputs = MotifInputs(
+        positives, negatives, genome, model or (), database, save_model, force, download
+    )
     outputs = MotifOutputs(output, fmt, hits, tested, matches, report, force)
     outputs.check([path for path in (positives, negatives, genome, database) if path], database)
     found = run(inputs, settings, rules, progress=progress)
     write_motifs(found, outputs, header=not no_header)
-    for label, text in summary(found, settings.max_match_q):
+    for label, text in summary(found):
         logger.info("%s: %s", label, text)
-    if found.reason:
-        logger.info("no motif: %s", found.reason)
+    for reason in found.reasons:
+        logger.info("%s", reason)

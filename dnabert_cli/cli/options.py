@@ -227,6 +227,9 @@ Target = Annotated[
         show_default="the most probable called one",
     ),
 ]
+Steps = Annotated[
+    int, typer.Option("--steps", metavar="INT", min=1, help="Of integrated gradients.")
+]
 Manifest = Annotated[
     str | None,
     typer.Option(

@@ -1,6 +1,7 @@
 """`dnabert viz`: the options; the work is `tasks.viz`."""
 
 import logging
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -60,9 +61,7 @@ def viz(
         bool, typer.Option("--legacy", help="Attention as the original program normalises it.")
     ] = ExplainConfig.legacy,
     target: options.Target = ExplainConfig.target,
-    steps: Annotated[
-        int, typer.Option(metavar="INT", min=1, help="Of integrated gradients.")
-    ] = ExplainConfig.steps,
+    steps: options.Steps = ExplainConfig.steps,
     anchor: Annotated[
         int | None,
         typer.Option(
@@ -89,7 +88,7 @@ def viz(
         typer.Option(
             metavar="INT",
             min=1,
-            help="The first ones only.",
+            help="Of each input, the first ones.",
             show_default="1000 in pictures and pages, else all",
         ),
     ] = VizConfig.max_sequences,
@@ -113,7 +112,7 @@ def viz(
     """Show which bases a model looks at: numbers, pictures, or a page."""
     from dnabert_cli.formats import files, reports
     from dnabert_cli.tasks import viz as work
-    from dnabert_cli.tasks.viz_outputs import write
+    from dnabert_cli.tasks.viz_outputs import show
 
     progress = configure(verbose - quiet)
     if method not in METHODS:
@@ -143,11 +142,10 @@ def viz(
     models = options.model_names(model, task)
     given = work.VizInputs(inputs or [], models, sequence or [], genome, download)
     read = [*given.paths, *([genome] if genome else [])]
-    work.check(given, kind, output)
+    work.check(given, settings, kind, output)
     files.check_outputs([output, manifest], force, read)
-    shown = work.read_and_explain(given, settings, kind, progress=progress)
-    write(shown, given, settings, work.Target(output, kind, force=force, header=not no_header))
-    logger.info("%d sequences, %s", len(shown.rows), method)
+    target_file = work.Target(output, kind, force=force, header=not no_header)
+    counts = show(given, settings, target_file, progress=progress)
+    logger.info("%d sequences, %s", counts.n_rows, method)
     if manifest is not None:
-        counts = {"n_rows": len(shown.rows)}
-        reports.write_manifest(manifest, "viz", settings, read, models, counts)
+        reports.write_manifest(manifest, "viz", settings, read, models, asdict(counts))

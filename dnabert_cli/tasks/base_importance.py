@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from dnabert_cli.tasks.predict import longest_input
 Floats = npt.NDArray[np.float32]
 
 CHUNK = 256  # sequences read, scored and told of together
+_WINDOWS = 4096  # of long sequences, scored together
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,59 @@ class Explained:
     scores: list[Floats]
     probabilities: Floats
     task: TaskConfig
+
+
+class Explainer:
+    """Importance of the bases to models, a few sequences at a time; a context manager.
+
+    Args:
+        models: bundled names, folders or hub names; averaged.
+        config: what importance is.
+        compute: where and how.
+        longest: bases of the longest sequence to come; only `legacy` needs it.
+        download: models of the hub may be fetched.
+
+    Attributes:
+        task: of the first model.
+        window: bases read at once; longer sequences are tiled.
+
+    Raises:
+        ModelError, OptionsError: a model has no such importance.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str],
+        config: ExplainConfig,
+        compute: ComputeConfig,
+        *,
+        longest: int = 0,
+        download: bool = False,
+    ) -> None:
+        loaded = load_models(models, download=download)
+        self.task = loaded[0].task
+        self.window = min(longest_input(model) for model in loaded)
+        # what is longer than a window is read in windows, so no row of attention is longer
+        options = _options(loaded[0], config, min(longest, self.window))
+        self._importance = Importance(loaded, compute, options)
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the worker threads."""
+        self._importance.__exit__(kind, error, traceback)
+
+    def explain(self, sequences: Sequence[str]) -> Explained:
+        """Return the importance of every base of sequences `[N]` of any length."""
+        scores, answers = _tiled(sequences, self._importance, self.window)
+        return Explained(scores, _stacked(answers, self.task), self.task)
 
 
 def explain(
@@ -57,22 +113,25 @@ def explain(
     Raises:
         ModelError, OptionsError: a model has no such importance.
     """
-    loaded = load_models(models, download=download)
-    window = min(longest_input(model) for model in loaded)
-    options = _options(loaded[0], config, max(map(len, sequences), default=0))
     scores: list[Floats] = []
     answers: list[Floats] = []
-    progress.start(config.method, len(sequences), "sequences")
-    with Importance(loaded, compute, options) as importance:
+    longest = max(map(len, sequences), default=0)
+    with Explainer(models, config, compute, longest=longest, download=download) as explainer:
+        progress.start(config.method, len(sequences), "sequences")
         for first in range(0, len(sequences), CHUNK):
             part = sequences[first : first + CHUNK]
-            found = _tiled(part, importance, window)
-            scores += found[0]
-            answers += found[1]
+            found = explainer.explain(part)
+            scores += found.scores
+            answers += list(found.probabilities)
             progress.advance(len(part))
-    progress.finish()
-    probabilities = np.stack(answers) if answers else np.empty((0, len(loaded[0].task.classes)))
-    return Explained(scores, probabilities.astype(np.float32), loaded[0].task)
+        progress.finish()
+    return Explained(scores, _stacked(answers, explainer.task), explainer.task)
+
+
+def _stacked(answers: list[Floats], task: TaskConfig) -> Floats:
+    if not answers:
+        return np.empty((0, len(task.classes)), dtype=np.float32)
+    return np.stack(answers).astype(np.float32)
 
 
 def _options(model: Model, config: ExplainConfig, longest: int) -> ImportanceOptions:
@@ -102,18 +161,19 @@ def _tiled(
         for i, sequence in enumerate(sequences)
         for start in tile(len(sequence), window, max(window // 2, 1)).tolist()
     ]
-    pieces = [sequences[i][start : start + window] for i, start in places]
-    scores, answers = importance.scores(pieces)
     sums = [np.zeros(len(sequence)) for sequence in sequences]
     counts = [np.zeros(len(sequence)) for sequence in sequences]
     best: dict[int, Floats] = {}
     called = list(importance.task.called_classes)
-    for (i, start), piece, answer in zip(places, scores, answers, strict=True):
-        known = ~np.isnan(piece)
-        sums[i][start : start + len(piece)] += np.where(known, piece, 0)
-        counts[i][start : start + len(piece)] += known
-        if i not in best or answer[called].max() > best[i][called].max():
-            best[i] = answer
+    for first in range(0, len(places), _WINDOWS):
+        part = places[first : first + _WINDOWS]
+        found = importance.scores([sequences[i][start : start + window] for i, start in part])
+        for (i, start), piece, answer in zip(part, *found, strict=True):
+            known = ~np.isnan(piece)
+            sums[i][start : start + len(piece)] += np.where(known, piece, 0)
+            counts[i][start : start + len(piece)] += known
+            if i not in best or answer[called].max() > best[i][called].max():
+                best[i] = answer
     nothing = np.full(len(importance.task.classes), np.nan, dtype=np.float32)
     return (
         [_mean(*pair) for pair in zip(sums, counts, strict=True)],

@@ -48,7 +48,13 @@ class Faithfulness:
 
 
 def measure(
-    shown: Shown, models: list[str], compute: ComputeConfig, *, n_shuffles: int, seed: int
+    shown: Shown,
+    models: list[str],
+    compute: ComputeConfig,
+    *,
+    n_shuffles: int,
+    seed: int,
+    target: int | None = None,
 ) -> Faithfulness:
     """Shuffle more and more bases, those of highest score or any, and ask the model anew.
 
@@ -58,9 +64,12 @@ def measure(
         compute: where and how.
         n_shuffles: per sequence and share.
         seed: of the shuffles.
+        target: the class whose probability is followed; `None`: of each sequence the most
+            probable one that is called.
 
     Raises:
-        OptionsError: the model answers with numbers, or reads less than a sequence at once.
+        OptionsError: the model answers with numbers.
+        ModelError: a sequence is longer than a model reads at once.
     """
     generator = np.random.default_rng(seed)
     kept = [i for i, scores in enumerate(shown.scores) if not np.isnan(scores).all()]
@@ -68,7 +77,7 @@ def measure(
     if shown.task.head not in {"class", "multi-label"}:
         raise OptionsError("--plot faithfulness follows a probability; this model answers numbers")
     with Ensemble(load_models(models), compute) as ensemble:
-        targets = choose_targets(shown.task, shown.probabilities[kept])
+        targets = choose_targets(shown.task, shown.probabilities[kept], target)
         curves: dict[str, list[list[float]]] = {TOP: [], RANDOM: []}
         for share in SHARES:
             for name, points in curves.items():
@@ -104,6 +113,9 @@ def _shuffled(
 
 
 def _interval(means: Doubles) -> list[float]:
-    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
+    """Return mean and ends of its interval, which a probability cannot leave."""
     mean = float(means.mean())
-    return [mean, mean - _STANDARD_ERRORS * float(error), mean + _STANDARD_ERRORS * float(error)]
+    if len(means) < 2:
+        return [mean, np.nan, np.nan]
+    reach = _STANDARD_ERRORS * float(means.std(ddof=1) / np.sqrt(len(means)))
+    return [mean, max(mean - reach, 0.0), min(mean + reach, 1.0)]

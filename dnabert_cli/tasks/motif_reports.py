@@ -1,5 +1,7 @@
 """What `motifs` writes: matrices, places, everything tested, matches, and a page to look at."""
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,25 +9,30 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from dnabert_cli.analysis.matching import share_matched
+from dnabert_cli.analysis.matching import Q_MATCHED, share_matched
 from dnabert_cli.analysis.pages.motif_page import ReportMotif, motif_page
 from dnabert_cli.analysis.plots.logo import SVG_BASE, logo_svg
+from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import OptionsError
 from dnabert_cli.formats.bed import write_rows
 from dnabert_cli.formats.files import check_outputs, open_output
 from dnabert_cli.formats.meme import write_jaspar, write_meme
-from dnabert_cli.formats.tables import write_table
-from dnabert_cli.records import Motif
+from dnabert_cli.formats.tables import MISSING, write_table
+from dnabert_cli.records import Example
 from dnabert_cli.tasks.motifs import Motifs, NamedMotif
 
 HIT_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "importance", "sequence")
 TESTED_COLUMNS = ("class", "sequence", "n_positive", "n_negative", "p_value", "q_value")
 MATCH_COLUMNS = (
-    "motif", "consensus", "n_instances", "p_value", "q_value", "match", "match_name",
-    "match_p_value", "match_e_value", "match_q_value", "offset", "overlap", "orientation",
+    "motif", "consensus", "key", "n_instances", "n_positive", "n_negative", "p_value", "q_value",
+    "match", "match_name", "match_p_value", "match_e_value", "match_q_value", "offset", "overlap",
+    "orientation",
 )  # fmt: skip
 FORMATS = ("meme", "jaspar")
 PAGE = "index.html"
+
+_JASPAR_SUFFIXES = (".jaspar", ".pfm")
+_UNSAFE = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -74,59 +81,61 @@ class MotifOutputs:
 
 def write_motifs(found: Motifs, outputs: MotifOutputs, *, header: bool = True) -> None:
     """Write everything asked for; the matrices last."""
-    tables = (
-        (outputs.hits, HIT_COLUMNS, _hits(found.motifs)),
-        (outputs.tested, TESTED_COLUMNS, _tested(found)),
-        (outputs.matches, MATCH_COLUMNS, _matches(found.motifs)),
+    tables: tuple[tuple[str | None, Sequence[str], Iterator[list[Any]], Any], ...] = (
+        (outputs.hits, HIT_COLUMNS, _hits(found.motifs), write_rows),  # a BED has no missing name
+        (outputs.tested, TESTED_COLUMNS, _tested(found), write_table),
+        (outputs.matches, MATCH_COLUMNS, _matches(found.motifs), write_table),
     )
-    for path, columns, rows in tables:
+    for path, columns, rows, write in tables:
         if path is not None:
             with open_output(path, force=outputs.force) as handle:
-                if columns is HIT_COLUMNS:
-                    write_rows(([str(cell) for cell in row] for row in rows), columns, handle,
-                               header=header)  # fmt: skip
-                else:
-                    write_table(rows, columns, handle, header=header)
+                write(rows, columns, handle, header=header)
     if outputs.report is not None:
         outputs.report.mkdir(exist_ok=True)
         with open_output(str(outputs.report / PAGE), force=outputs.force) as handle:
             handle.write(_page(found))
     with open_output(outputs.motifs, force=outputs.force) as handle:
-        _write_matrices([one.motif for one in found.motifs], outputs, handle)
+        _write_matrices(found, outputs, handle)
 
 
-def _write_matrices(motifs: Sequence[Motif], outputs: MotifOutputs, handle: TextIO) -> None:
-    is_jaspar = outputs.fmt == "jaspar" or (
-        outputs.fmt is None and outputs.motifs.endswith((".jaspar", ".pfm"))
-    )
-    if is_jaspar:
+def _write_matrices(found: Motifs, outputs: MotifOutputs, handle: TextIO) -> None:
+    motifs = [one.motif for one in found.motifs]
+    name = outputs.motifs.removesuffix(".gz").removesuffix(".bgz")
+    if outputs.fmt == "jaspar" or (outputs.fmt is None and name.endswith(_JASPAR_SUFFIXES)):
         write_jaspar(motifs, handle)
     else:
-        write_meme(motifs, handle)
+        write_meme(motifs, handle, strands="+ -" if found.both_strands else "+")
 
 
-def _hits(motifs: Sequence[NamedMotif]) -> Iterator[list[Any]]:
+def _hits(motifs: Sequence[NamedMotif]) -> Iterator[list[str]]:
     """Yield every instance, in genome coordinates where the rows have a place."""
     for one in motifs:
         width = len(one.found.matrix)
         for hit in one.found.instances:
             row = one.rows.positives[hit.sequence_number]
-            if hit.strand == "-":
-                start, end = hit.start + width - one.last, hit.start + width - one.first
-            else:
-                start, end = hit.start + one.first, hit.start + one.last
-            start, end = max(start, 0), min(end, len(row.sequence))
+            first, last = one.first, one.last
+            if hit.strand == "-":  # columns count from the end of the window
+                first, last = width - last, width - first
+            start, end = hit.start + first, hit.start + last
             text = row.sequence[start:end].upper()
-            chrom, strand = row.name, hit.strand
-            if row.chrom is not None and row.start is not None and row.end is not None:
-                chrom = row.chrom
-                if row.strand == "-":
-                    start, end = row.end - end, row.end - start
-                    strand = "+" if strand == "-" else "-"
-                else:
-                    start, end = row.start + start, row.start + end
-            importance = "." if hit.score != hit.score else f"{hit.score:.6g}"  # NaN
-            yield [chrom, start, end, one.motif.name, 0, strand, importance, text]
+            text = reverse_complement(text) if hit.strand == "-" else text
+            chrom, start, end, strand = _place(row, start, end, hit.strand, hit.sequence_number)
+            importance = "." if math.isnan(hit.score) else f"{hit.score:.6g}"
+            cells = (chrom, start, end, one.motif.name, 0, strand, importance, text)
+            yield [str(cell) for cell in cells]
+
+
+def _place(
+    row: Example, start: int, end: int, strand: str, number: int
+) -> tuple[str, int, int, str]:
+    """Return where a stretch of a row lies: in the genome, or else in the row itself."""
+    if row.chrom is None or row.start is None or row.end is None:
+        name = f"sequence_{number + 1}" if row.name == MISSING else row.name
+        return _UNSAFE.sub("_", name), start, end, strand
+    chrom = _UNSAFE.sub("_", row.chrom)
+    if row.strand != "-":
+        return chrom, row.start + start, row.start + end, strand
+    return chrom, row.end - end, row.end - start, "+" if strand == "-" else "-"
 
 
 def _tested(found: Motifs) -> Iterator[list[Any]]:
@@ -139,8 +148,8 @@ def _tested(found: Motifs) -> Iterator[list[Any]]:
 def _matches(motifs: Sequence[NamedMotif]) -> Iterator[list[Any]]:
     for one in motifs:
         row: list[Any] = [
-            one.motif.name, one.found.name, len(one.found.instances), one.found.p_value,
-            one.found.q_value,
+            one.motif.name, one.motif.alternate_name, one.found.name, len(one.found.instances),
+            one.test.n_positive, one.test.n_negative, one.found.p_value, one.found.q_value,
         ]  # fmt: skip
         hit, target = one.best, one.best_motif
         if hit is None or target is None:
@@ -152,7 +161,7 @@ def _matches(motifs: Sequence[NamedMotif]) -> Iterator[list[Any]]:
         ]  # fmt: skip
 
 
-def summary(found: Motifs, max_match_q: float) -> list[tuple[str, str]]:
+def summary(found: Motifs) -> list[tuple[str, str]]:
     """Return what was read, asked and found, as labels and texts."""
     rows = found.rows
     kind = " (shuffled positives)" if rows.is_shuffled else ""
@@ -160,25 +169,40 @@ def summary(found: Motifs, max_match_q: float) -> list[tuple[str, str]]:
         ("positives", f"{len(rows.positives):,}"),
         ("negatives", f"{len(rows.negatives):,}{kind}"),
         ("asked", found.model),
-        ("candidates tested", f"{sum(len(one.candidates) for one in found.results):,}"),
-        ("motifs", str(len(found.motifs))),
     ]
     if found.auroc is not None:
-        lines.insert(3, ("AUROC on rows kept aside", f"{found.auroc:.3f}"))
+        lines.append(("AUROC on rows kept aside", f"{found.auroc:.3f}"))
+    n_regions = sum(one.n_regions for one in found.results)
+    if n_regions:
+        n_left_out = sum(one.n_left_out for one in found.results)
+        more = f", of which {n_left_out:,} hold other letters than A, C, G, T" * (n_left_out > 0)
+        lines.append(("high regions", f"{n_regions:,}{more}"))
+    n_candidates = sum(len(one.candidates) for one in found.results)
+    lines.append(("candidates tested", f"{n_candidates:,}"))
+    lines.append(("motifs", _counted(found)))
     hits = [one.best for one in found.motifs]
     if any(hit is not None for hit in hits):
-        share = share_matched(hits, max_match_q)
-        lines.append((f"matched in the database at q ≤ {max_match_q:g}", f"{share:.0%}"))
+        lines.append(
+            (f"matched in the database at q ≤ {Q_MATCHED:g}", f"{share_matched(hits):.0%}")
+        )
     return lines
 
 
+def _counted(found: Motifs) -> str:
+    text = str(len(found.motifs))
+    if len(found.results) == 1:
+        return text
+    n_first = sum(one.rows is found.rows for one in found.motifs)
+    n_second = len(found.motifs) - n_first
+    return f"{text}: {n_first} of the first class (a), {n_second} of the second (b)"
+
+
 def _page(found: Motifs) -> str:
-    motifs = [_report(one) for one in found.motifs]
     return motif_page(
-        motifs,
+        [_report(one) for one in found.motifs],
         title="Motifs",
-        summary=summary(found, 0.01),
-        sentence=found.reason or None,
+        summary=summary(found),
+        sentence="; ".join(found.reasons) or None,
     )
 
 
@@ -186,16 +210,18 @@ def _report(one: NamedMotif) -> ReportMotif:
     target, matrix = one.best_motif, np.array(one.motif.matrix)
     label = match_logo = None
     if target is not None and one.best is not None:
-        label = f"{target.name} {target.alternate_name}"
+        label = target.name
+        if target.alternate_name != MISSING:
+            label += f" {target.alternate_name}"
         shown = np.array(target.matrix)
         match_logo = logo_svg(shown if one.best.orientation == "+" else shown[::-1, ::-1])
     return ReportMotif(
         name=one.motif.name,
-        consensus=one.found.name,
+        consensus=one.motif.alternate_name,
         logo_svg=logo_svg(matrix),
         reverse_logo_svg=logo_svg(matrix[::-1, ::-1]),
-        n_positive=one.found.n_positive,
-        n_negative=one.n_negative,
+        n_positive=one.test.n_positive,
+        n_negative=one.test.n_negative,
         n_instances=len(one.found.instances),
         p_value=one.found.p_value,
         q_value=one.found.q_value,

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
-from dnabert_cli.errors import DataError
+from dnabert_cli.errors import DataError, OptionsError, shown
 from dnabert_cli.formats.tables import read_sequences
 from dnabert_cli.records import Example
 from dnabert_cli.sequence.shuffling import shuffle_dinucleotides
@@ -60,13 +61,31 @@ def read_motif_rows(
     return MotifRows(found, shuffled, is_shuffled=True)
 
 
+def check_apart(positives: str, negatives: str | None) -> None:
+    """Refuse one file for both classes.
+
+    Raises:
+        OptionsError: both are one file.
+    """
+    if negatives is None or not (Path(positives).exists() and Path(negatives).exists()):
+        return
+    if Path(positives).samefile(negatives):
+        raise OptionsError(
+            f"{positives} is named for positives and negatives",
+            hint="leave the negatives out to have the positives shuffled",
+        )
+
+
 def _first(path: str, genome: str | None, max_sequences: int) -> list[Example]:
     rows = read_sequences(path, genome)
     kept = list(islice(rows, max_sequences))
     if not kept:
-        raise DataError(f"{path} holds no sequences")
-    if len(kept) == max_sequences and next(iter(rows), None) is not None:
-        logger.info("%s: the first %d sequences (--max-sequences)", path, max_sequences)
+        raise DataError(f"{shown(path)} holds no sequences")
+    if len(kept) == max_sequences and next(rows, None) is not None:
+        logger.info(
+            "%s: only the first %s sequences are read (--max-sequences)",
+            shown(path), f"{max_sequences:,}",
+        )  # fmt: skip
     return kept
 
 

@@ -19,27 +19,30 @@ _MOST_WEIGHTS = 6_000_000
 
 def page(shown: Shown, models: Sequence[str], config: VizConfig) -> str:
     """Return the page as text: no other file is needed to look at it."""
-    called = shown.called()
     sequences = [
         VizSequence(
             name=name,
             sequence=row.sequence,
             scores=scores,
-            probability=None if np.isnan(probability) else probability,
+            probability=probability,
             label=row.label,
             chrom=row.chrom,
             start=row.start,
             strand="-" if row.strand == "-" else "+",
         )
         for name, row, scores, probability in zip(
-            names_of(shown.rows), shown.rows, shown.scores, called, strict=True
+            names_of(shown.rows),
+            shown.rows,
+            shown.scores,
+            shown.called_probabilities(),
+            strict=True,
         )
     ]
     return viz_page(
         sequences,
         title="dnabert viz",
         method=config.explain.method,
-        score_label=score_label(config.explain),
+        score_label=score_label(config.explain, shown.task.head),
         model_text=", ".join(models),
         anchor=shown.anchor or None,
         attention=_attention(shown, models),
@@ -51,10 +54,11 @@ def _attention(shown: Shown, models: Sequence[str]) -> dict[int, HeadAttention]:
     model = load_models(models[:1])[0]
     if model.network.config.arch != "bert" or model.network.config.long is not None:
         return {}
-    order = sorted(range(len(shown.rows)), key=lambda i: -np.nan_to_num(shown.called()[i]))
+    called = np.nan_to_num(np.array(shown.called()), nan=-np.inf)
+    order = np.argsort(-called, kind="stable")
     found: dict[int, HeadAttention] = {}
     room = _MOST_WEIGHTS
-    for i in order[:N_WITH_ATTENTION]:
+    for i in order[:N_WITH_ATTENTION].tolist():
         heads = _of_sequence(model, shown.rows[i].sequence, room)
         if heads is None:
             break

@@ -14,7 +14,6 @@ from dnabert_cli.core.checkpoint import Model, load_models
 from dnabert_cli.core.importance import attention_heads
 from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.explain_config import ExplainConfig, VizConfig
-from dnabert_cli.records import Example
 from dnabert_cli.tasks import faithfulness
 from dnabert_cli.tasks.mutation_map import mutation_scores
 from dnabert_cli.tasks.viz import Shown
@@ -22,16 +21,22 @@ from dnabert_cli.tasks.viz_tracks import names_of
 
 _LABELS = {
     "attention": "attention of [CLS]",
-    "ig": "integrated gradients (log odds)",
-    "ism": "mean effect of substitutions (log odds)",
+    "ig": "integrated gradients",
+    "ism": "mean effect of substitutions",
 }
 
 
-def score_label(config: ExplainConfig) -> str:
-    """Return what a score is, in words for an axis."""
-    if config.method == "attention" and config.rollout:
-        return "attention rollout of [CLS]"
-    return _LABELS[config.method]
+def score_label(config: ExplainConfig, head: str) -> str:
+    """Return what a score is, in words for an axis.
+
+    Args:
+        config: method.
+        head: of the model: what numbers answer is explained in its own unit.
+    """
+    label = _LABELS[config.method]
+    if config.method == "attention":
+        return label.replace("attention", "attention rollout") if config.rollout else label
+    return label if head == "regression" else f"{label} (log odds)"
 
 
 def draw(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
@@ -44,8 +49,9 @@ def draw(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> by
         fmt: png, svg or pdf.
 
     Raises:
-        OptionsError: the plot is for one sequence, or for sequences of one length.
-        DataError: a sequence is too long for the plot.
+        OptionsError: no k-mer holds the base asked for; the model answers with numbers.
+        DataError: the plot cannot hold the sequences.
+        ModelError: a sequence is too long for the model, or this has no attention.
     """
     try:
         return _DRAWERS[config.plot](shown, models, config, fmt)
@@ -55,14 +61,14 @@ def draw(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> by
 
 def _heatmap(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
     del models
-    called = shown.called()
+    called, probabilities = shown.called(), shown.called_probabilities()
     order = list(range(len(shown.rows)))
     if not config.by_input:
-        order.sort(key=lambda i: -np.nan_to_num(called[i], nan=-1.0))
+        order.sort(key=lambda i: np.inf if np.isnan(called[i]) else -called[i])
     names = names_of(shown.rows)
     rows = [
         HeatmapRow(
-            names[i], shown.scores[i], called[i], shown.rows[i].label, shown.rows[i].sequence
+            names[i], shown.scores[i], probabilities[i], shown.rows[i].label, shown.rows[i].sequence
         )
         for i in order
     ]
@@ -70,7 +76,7 @@ def _heatmap(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -
         rows,
         positions=-shown.anchor,
         title="",
-        score_label=score_label(config.explain),
+        score_label=score_label(config.explain, shown.task.head),
         x_label=_x_label(shown),
         marks=[(0, "anchor")] if shown.anchor else [],
         fmt=fmt,
@@ -79,8 +85,6 @@ def _heatmap(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -
 
 def _landscape(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
     del models
-    if not shown.is_aligned():
-        raise OptionsError("--plot landscape: sequences of one length are needed")
     groups: dict[str, list[int]] = {}
     for i, row in enumerate(shown.rows):
         groups.setdefault(row.label or "all", []).append(i)
@@ -92,7 +96,7 @@ def _landscape(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str)
         curves,
         first=-shown.anchor,
         x_label=_x_label(shown),
-        y_label=score_label(config.explain),
+        y_label=score_label(config.explain, shown.task.head),
         marks=[(0, "anchor")] if shown.anchor else [],
         title="",
         fmt=fmt,
@@ -101,20 +105,20 @@ def _landscape(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str)
 
 def _logo(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
     del models
-    row = _single(shown, config)
+    row = shown.rows[0]
     return draw_score_logo(
         row.sequence.upper(),
         shown.scores[0],
         first=-shown.anchor,
         title=_told(shown),
-        y_label=score_label(config.explain),
+        y_label=score_label(config.explain, shown.task.head),
         fmt=fmt,
         x_label=_x_label(shown),
     )
 
 
 def _context(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
-    row = _single(shown, config)
+    row = shown.rows[0]
     (model,) = load_models(models[:1])
     tokens, weights = attention_heads(model, row.sequence, config.explain.layer)
     starts = token_starts(model, len(tokens))
@@ -133,29 +137,33 @@ def _context(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -
         query=query,
         cutoff=config.cutoff,
         bases=[None if at is None else at - shown.anchor for at in starts],
-        title=_told(shown),
+        title=f"{_told(shown)}, layer {_layer(model, config)}",
         fmt=fmt,
     )
 
 
 def _mutations(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
-    row = _single(shown, config)
+    row = shown.rows[0]
     loaded = load_models(models)
-    target = config.explain.target
-    number = None if target is None else shown.task.classes.index(target)
-    name, wild_type, mutant = mutation_scores(row.sequence, loaded, config.compute, number)
+    target = _target(shown, config)
+    name, wild_type, mutant = mutation_scores(row.sequence, loaded, config.compute, target)
     return draw_mutations(
         MutationMap(row.sequence.upper(), shown.scores[0], wild_type, mutant),
         first=-shown.anchor,
         title=_told(shown),
-        score_label=f"probability of {name}",
+        score_label=name if shown.task.head == "regression" else f"probability of {name}",
         fmt=fmt,
     )
 
 
 def _faithfulness(shown: Shown, models: Sequence[str], config: VizConfig, fmt: str) -> bytes:
     found = faithfulness.measure(
-        shown, list(models), config.compute, n_shuffles=config.n_shuffles, seed=config.seed
+        shown,
+        list(models),
+        config.compute,
+        n_shuffles=config.n_shuffles,
+        seed=config.seed,
+        target=_target(shown, config),
     )
     method = config.explain.method
     curves = [
@@ -168,19 +176,20 @@ def _faithfulness(shown: Shown, models: Sequence[str], config: VizConfig, fmt: s
     return draw_faithfulness(curves, y_label="mean probability", title=title, fmt=fmt)
 
 
+def _layer(model: Model, config: VizConfig) -> int:
+    layer = config.explain.layer
+    return model.network.config.num_hidden_layers - 1 if layer is None else layer
+
+
 def token_starts(model: Model, n_tokens: int) -> list[int | None]:
     """Return the first base of each token, `None` for [CLS] and [SEP]."""
     stride = model.task.token_stride
     return [None, *(i * stride for i in range(n_tokens - 2)), None]
 
 
-def _single(shown: Shown, config: VizConfig) -> Example:
-    if len(shown.rows) > 1:
-        raise OptionsError(
-            f"--plot {config.plot} shows one sequence, and {len(shown.rows)} are given",
-            hint="--max-sequences 1 shows the first",
-        )
-    return shown.rows[0]
+def _target(shown: Shown, config: VizConfig) -> int | None:
+    target = config.explain.target
+    return None if target is None else shown.task.classes.index(target)
 
 
 def _told(shown: Shown) -> str:

@@ -1,29 +1,35 @@
 """Importance as numbers: a row per base, bedGraph, bigWig; in genome coordinates where known."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dnabert_cli.errors import OptionsError
+from dnabert_cli.errors import DataError
 from dnabert_cli.formats.bedgraph import write_bedgraph
 from dnabert_cli.formats.bigwig import write_bigwig
+from dnabert_cli.formats.fasta import read_fasta
 from dnabert_cli.formats.files import open_output
-from dnabert_cli.formats.indexed_fasta import IndexedFasta
+from dnabert_cli.formats.indexed_fasta import IndexedFasta, NotIndexableError
 from dnabert_cli.formats.tables import write_table
 from dnabert_cli.records import Example
-from dnabert_cli.sequence.tracks import average_tracks
+from dnabert_cli.sequence.tracks import Piece, average_tracks
 from dnabert_cli.tasks.base_importance import Floats
 from dnabert_cli.tasks.viz import Shown
 
 COLUMNS = ("name", "chrom", "position", "strand", "base", "score")
+_BLANKS = re.compile(r"\s+")
 
 
 def write_tracks(
-    shown: Shown, output: str, fmt: str, genome: str | None, *, header: bool, force: bool
+    parts: Iterable[Shown], output: str, fmt: str, genome: str | None, *, header: bool, force: bool
 ) -> None:
     """Write the scores of all bases.
 
+    A table is written as the parts come; the other two are sorted and averaged, so the scores
+    (not the sequences) are held until the end.
+
     Args:
-        shown: rows and scores.
+        parts: rows and scores.
         output: path; `-` is standard output, but not of bigWig.
         fmt: of `TRACK_FORMATS`.
         genome: its sizes go into a bigWig.
@@ -32,19 +38,21 @@ def write_tracks(
 
     Raises:
         OptionsError: a bigWig on standard output, or pyBigWig is missing.
+        DataError: two sequences without a place have one name, and the format knows no other; a
+            sequence is not of the genome.
     """
     if fmt == "bigwig":
-        if output == "-":
-            raise OptionsError("a bigWig cannot go to standard output; name a file with -o")
-        tracks = average_tracks(_pieces(shown))
-        write_bigwig(output, tracks, _sizes(shown, genome), force=force)
+        sizes = None if genome is None else _genome_sizes(genome)
+        pieces = list(_pieces(parts, sizes))
+        write_bigwig(output, average_tracks(pieces), sizes or _reached(pieces), force=force)
         return
     with open_output(output, force=force) as handle:
         if fmt == "bedgraph":
-            write_bedgraph(average_tracks(_pieces(shown)), handle, header=header)
+            write_bedgraph(average_tracks(_pieces(parts)), handle, header=header)
         else:
             rows = (
                 row
+                for shown in parts
                 for example, scores in zip(shown.rows, shown.scores, strict=True)
                 for row in _base_rows(example, scores)
             )
@@ -73,21 +81,43 @@ def _base_rows(example: Example, scores: Floats) -> Iterator[list[Any]]:
         ]  # fmt: skip
 
 
-def _pieces(shown: Shown) -> Iterator[tuple[str, int, Floats]]:
-    for example, scores in zip(shown.rows, shown.scores, strict=True):
-        chrom, first, is_reverse = place_of(example)
-        yield chrom, first, scores[::-1] if is_reverse else scores
+def _pieces(parts: Iterable[Shown], sizes: Mapping[str, int] | None = None) -> Iterator[Piece]:
+    """Yield scores in the order of the coordinates, of parts that have names to tell them apart."""
+    names: set[str] = set()
+    for shown in parts:
+        for example, scores in zip(shown.rows, shown.scores, strict=True):
+            chrom, first, is_reverse = place_of(example)
+            chrom = _BLANKS.sub("_", chrom)  # columns may be separated by blanks
+            if example.chrom is None or example.start is None:
+                if chrom in names:
+                    raise DataError(
+                        f"two sequences are named {chrom!r}, and a track has no other place for "
+                        "them",
+                        hint="give them names of their own, or write tsv",
+                    )
+                names.add(chrom)
+            if sizes is not None and chrom not in sizes:
+                raise DataError(
+                    f"{chrom} is no sequence of the genome", hint="write bedGraph or tsv"
+                )
+            yield chrom, first, scores[::-1] if is_reverse else scores
 
 
-def _sizes(shown: Shown, genome: str | None) -> dict[str, int]:
-    """Return how long each sequence is: of the genome, else as far as the rows reach."""
-    if genome is not None:
-        indexed = IndexedFasta(genome)
-        return {name: indexed.length(name) for name in indexed.names()}
+def _genome_sizes(path: str) -> dict[str, int]:
+    """Return how long each sequence of a genome is."""
+    try:
+        indexed = IndexedFasta(path)
+    except NotIndexableError:
+        return {record.name: len(record.sequence) for record in read_fasta(path)}
+    return {name: indexed.length(name) for name in indexed.names()}
+
+
+def _reached(pieces: Iterable[Piece]) -> dict[str, int]:
+    """Return as far as the scores of each sequence reach."""
     sizes: dict[str, int] = {}
-    for chrom, first, scores in _pieces(shown):
+    for chrom, first, scores in pieces:
         sizes[chrom] = max(sizes.get(chrom, 0), first + len(scores))
-    return sizes
+    return {chrom: size for chrom, size in sizes.items() if size}
 
 
 def names_of(rows: Sequence[Example]) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dnabert_cli.analysis import motifs as m
 from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import DataError, OptionsError
+from dnabert_cli.explain_config import LEGACY
 
 MOTIF = "CACGTTGA"
 LOW, HIGH = 0.01, 1.0
@@ -290,7 +291,7 @@ def test_the_defaults_are_those_of_the_paper():
     assert (rules.min_length, rules.above_mean, rules.above_min) == (4, 1, 10)
     assert (rules.max_q, rules.window, rules.min_instances) == (0.005, 24, 3)
     assert not rules.legacy
-    assert (m.LEGACY.min_length, m.LEGACY.legacy, m.LEGACY.all_ties) == (5, True, True)
+    assert (LEGACY.min_length, LEGACY.legacy, LEGACY.all_ties) == (5, True, True)
 
 
 @given(
@@ -329,7 +330,7 @@ def test_motifs_are_those_of_the_original_program(oracle, min_length, max_q, all
         positive + negative,
         np.arange(len(positive) + len(negative)) < len(positive),
         [*scores, *[None] * len(negative)],
-        replace(m.LEGACY, min_length=min_length, max_q=max_q, all_ties=all_ties),
+        replace(LEGACY, min_length=min_length, max_q=max_q, all_ties=all_ties),
     ).motifs
     by_name = {motif.name: motif for motif in found}
     assert by_name.keys() == stages["final_min3"].keys()

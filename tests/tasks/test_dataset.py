@@ -330,11 +330,9 @@ def test_sequences_and_check_read_bed_with_a_genome(tmp_path):
     """BED said "add --genome", which was then refused."""
     fasta = fasta_of(tmp_path / "genome.fa", [letters(400, 1)])
     name = (tmp_path / "genome.fa").read_text().splitlines()[0][1:]
-    beds = []
-    for number, start in enumerate((0, 60)):
-        path = tmp_path / f"{number}.bed"
-        path.write_text(f"{name}\t{start}\t{start + 120}\n")
-        beds.append(str(path))
+    beds = [str(tmp_path / each) for each in ("a.bed", "b.bed")]
+    for bed, start in zip(beds, (0, 60), strict=True):
+        Path(bed).write_text(f"{name}\t{start}\t{start + 120}\n")
     found = check_leakage(beds, 0.5, fasta)
     assert [each.n_repeat_matches for each in found] == [1, 1]
 

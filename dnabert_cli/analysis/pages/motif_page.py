@@ -29,13 +29,13 @@ class ReportMotif:
 
     Attributes:
         name: of the motif.
-        consensus: its best letters.
+        consensus: its letters.
         logo_svg: its logo.
-        n_positive: positive sequences with at least one instance.
-        n_negative: negative sequences with one.
-        n_instances: all of them in the positive sequences.
+        n_positive: positive sequences with the most significant member.
+        n_negative: negative sequences with it.
+        n_instances: windows in positive sequences that the matrix was counted from.
         p_value: of the difference between the two; NaN where there is none.
-        q_value: the same, corrected for the number of motifs.
+        q_value: the same, corrected for the number of candidates.
         positions: where each instance lies, in the unit of the page's `place_range`.
         members: the stretches or k-mers the motif was made of.
         match_name: the nearest motif of a database, or None.
@@ -86,7 +86,10 @@ def motif_page(
         parts.append(f"<p>{escaped(sentence)}</p>\n")
     if motifs:
         parts.append(_table(motifs, place_range))
-        parts.append(f'<p class="quiet">Places: {escaped(place_label)}.</p>\n')
+        parts.append(
+            '<p class="quiet">Sequences, p and q are those of the most significant member. '
+            f"Places: {escaped(place_label)}.</p>\n"
+        )
     elif sentence is None:
         parts.append("<p>No motif was found.</p>\n")
     return render_page(title, "".join(parts), scripts=("motifs.js",) if motifs else ())

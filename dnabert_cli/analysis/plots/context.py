@@ -190,12 +190,12 @@ def _name_tokens(
 def _entries(
     arcs: Sequence[Arc], scale: tuple[float, float], n_heads: int
 ) -> list[tuple[Any, str]]:
-    """Return the legend: heads with arcs, heads without, and what the widths mean."""
+    """Return the legend: heads with arcs, heads without (from 0), and what the widths mean."""
     from matplotlib.lines import Line2D
 
     drawn = sorted({head for head, _, _ in arcs})
-    entries = [(Line2D([], [], **_look(head)), f"head {head + 1}") for head in drawn]
-    silent = _ranges([head + 1 for head in range(n_heads) if head not in drawn])
+    entries = [(Line2D([], [], **_look(head)), f"head {head}") for head in drawn]
+    silent = _ranges([head for head in range(n_heads) if head not in drawn])
     if drawn and silent:
         entries.append((Line2D([], [], linestyle="none"), f"no arcs: {silent}"))
     entries += [
