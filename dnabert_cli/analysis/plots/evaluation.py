@@ -333,6 +333,8 @@ def _scan_columns(curves: Sequence[ScanCurve]) -> list[list[Entry]]:
         chosen.append((_BLANK, value if is_drawn else _UNDEFINED))
     quantities: list[Entry] = [(_BLANK, "right panel")]
     quantities += [({"color": "black", "linestyle": line}, name) for name, line in _SCANNED.items()]
+    if all(curve.chosen is None for curve in curves):
+        return [names, quantities]
     return [names, chosen, quantities]
 
 

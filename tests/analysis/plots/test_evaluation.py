@@ -303,8 +303,8 @@ def test_no_ring_where_there_is_no_point(chosen, figures):
     assert rings(trade) == []
 
 
-def test_a_system_without_a_chosen_threshold_says_so():
-    assert "none" in words(scan(dataclasses.replace(SCAN, chosen=None)))
+def test_where_no_threshold_was_chosen_none_is_told():
+    assert "chosen threshold" not in words(scan(dataclasses.replace(SCAN, chosen=None)))
 
 
 def test_an_empty_scan_is_named_and_called_undefined():
