@@ -61,6 +61,11 @@ def read_cells(
                 is_first = False
 
 
+def first_base(interval: Interval) -> int:
+    """Return the first base of an interval on its strand, such as a start site; `.` is `+`."""
+    return interval.end - 1 if interval.strand == "-" else interval.start
+
+
 def write_calls(calls: Iterable[Call], handle: TextIO, *, header: bool) -> int:
     """Write called regions as BED6 and three columns more (`CALL_COLUMNS`); return how many."""
     rows = (
