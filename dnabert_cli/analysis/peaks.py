@@ -26,12 +26,15 @@ class CallStitcher:
         threshold: a window with at least this probability is positive.
         window: bases per window.
         anchor: base of the window, on its strand, that a call points at.
+        merges: whether overlapping windows are one call. Not of a model with candidates: there
+            each window stands for a site of its own, and sites lie closer than windows are long.
     """
 
-    def __init__(self, threshold: float, window: int, anchor: int) -> None:
+    def __init__(self, threshold: float, window: int, anchor: int, *, merges: bool = True) -> None:
         self.threshold = threshold
         self.window = window
         self.anchor = anchor
+        self.merges = merges
         self._chrom: str | None = None
         self._open: dict[tuple[str, str], Call] = {}  # the last call of each strand and class
         self._closed: list[Call] = []
@@ -63,7 +66,7 @@ class CallStitcher:
         for start, end, probability, summit, n_windows in calls:
             call = Call(chrom, start, end, name, probability, strand, summit, n_windows)
             previous = self._open.get((strand, name))
-            if previous is not None and start < previous.end:
+            if self.merges and previous is not None and start < previous.end:
                 call = _joined(previous, call)
             elif previous is not None:
                 self._closed.append(previous)
@@ -76,7 +79,7 @@ class CallStitcher:
         if len(starts) == 0:
             return []
         window = self.window if window is None else window
-        is_first = np.append(True, starts[1:] >= starts[:-1] + window)
+        is_first = np.append(True, starts[1:] >= starts[:-1] + (window if self.merges else 1))
         first = np.flatnonzero(is_first)
         n_windows = np.diff(first, append=len(starts))
         top = np.maximum.reduceat(scores, first)

@@ -209,6 +209,8 @@ def dataset(
         return
     if output is None:
         raise OptionsError("-o: name the folder to write")
+    if no_header:
+        raise OptionsError("--no-header belongs to dataset check: labelled tables have a header")
     settings = DatasetConfig(
         kind=kind,
         window=window,
@@ -281,9 +283,12 @@ def _tell(data: "Dataset", output: Path, settings: DatasetConfig) -> None:
             n_rows = sum(counts.values())
             shares = (f"{n:,} {label} ({n / n_rows:.1%})" for label, n in counts.items())
             logger.info("%s: %s", output / f"{part}.tsv", ", ".join(shares))
-    n_left = sum(each.n_near_duplicates for each in data.parts.after)
-    n_repeats = sum(each.n_repeat_matches for each in data.parts.after)
-    logger.info("near-duplicates between parts: %d; rows sharing a repeat: %d", n_left, n_repeats)
+    for each in data.parts.after:
+        if each.n_near_duplicates or each.n_repeat_matches:
+            logger.info(
+                "%s in %s: %d near-duplicates, %d rows share a repeat",
+                each.part, each.other, each.n_near_duplicates, each.n_repeat_matches,
+            )  # fmt: skip
     words = ["dnabert finetune", str(output / "train.tsv")]
     words += [
         f"--{part} {output / f'{part}.tsv'}" for part in ("dev", "test") if data.parts.rows[part]

@@ -129,6 +129,7 @@ def _over_sets(judged: Sequence[Judged]) -> list[tuple[str, str, str, Comparison
         for name, other in zip(names[1:], values[1:], strict=True):
             comparison = compare.wilcoxon(values[0], other, figure=figure)
             found.append((ALL, names[0], name, comparison))
-        comparison = compare.kruskal_wallis(values, figure=figure)
-        found.append((ALL, NOBODY, NOBODY, comparison))
+        if len(names) > 2:  # of two systems it would ask what the pair has answered
+            comparison = compare.kruskal_wallis(values, figure=figure)
+            found.append((ALL, NOBODY, NOBODY, comparison))
     return found

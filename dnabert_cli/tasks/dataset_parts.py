@@ -16,7 +16,7 @@ from dnabert_cli.errors import DataError
 from dnabert_cli.sequence.groups import similarity_groups, split
 from dnabert_cli.sequence.leakage import Leakage, leakage, near_duplicates, shared_share
 from dnabert_cli.tasks.dropped import Dropped
-from dnabert_cli.tasks.genome import Places, overlap
+from dnabert_cli.tasks.genome import Places, joined, overlap
 from dnabert_cli.tasks.positives import Row
 from dnabert_cli.tasks.splits import DEV, PART_NAMES, TEST, TRAIN
 
@@ -66,6 +66,8 @@ def make_parts(
         DataError: a part lacks a class in the end.
     """
     parts, territory = _drawn(rows, config, fixed, dropped)
+    if not config.keep_near_duplicates:
+        parts = _without_overlaps(rows, parts, dropped)
     sequences = [row.example.sequence for row in rows]
     before = leakage(_texts(sequences, parts), threshold=config.max_shared)
     if not config.keep_near_duplicates:
@@ -177,6 +179,28 @@ def _block(row: Row, config: DatasetConfig) -> tuple[str, int]:
     example = row.example
     middle = ((example.start or 0) + (example.end or 0)) // 2
     return example.chrom or "", middle // config.block
+
+
+def _without_overlaps(rows: Sequence[Row], parts: Numbers, dropped: Dropped) -> Numbers:
+    """Return the parts without rows that overlap a row of a judging part on the genome.
+
+    Two blocks meet somewhere, and rows on either side may share bases; too few of them, perhaps,
+    to be near-duplicates.
+    """
+    parts = parts.copy()
+    for losing, judging in _PRECEDENCE:
+        near: dict[str, list[tuple[int, int]]] = {}
+        for i in np.flatnonzero(parts == judging).tolist():
+            place = rows[i].example
+            if place.chrom is not None and place.start is not None and place.end is not None:
+                near.setdefault(place.chrom, []).append((place.start, place.end))
+        taken = {chrom: joined(iter(sorted(each))) for chrom, each in near.items()}
+        for i in np.flatnonzero(parts == losing).tolist():
+            if _where(rows[i], taken) is not False:
+                reason = f"{PART_NAMES[losing]} rows that overlap {PART_NAMES[judging]} rows"
+                dropped.add(reason, rows[i].example.name)
+                parts[i] = OUT
+    return parts
 
 
 def _without_duplicates(

@@ -155,8 +155,8 @@ def read_calls(path: str) -> Calls:
 
 
 def _read_sites(path: str) -> Sites:
-    """Read start sites; transcripts that start at the same base are one."""
-    places = [(one.chrom, one.start, one.strand) for one in bed.read_bed(path)]
+    """Read start sites, the first base of each interval on its strand; equal ones are one."""
+    places = [(one.chrom, bed.first_base(one), one.strand) for one in bed.read_bed(path)]
     distinct = sorted(set(places))
     if len(distinct) < len(places):
         logger.info("%s: %d sites are there several times and count once",

@@ -53,7 +53,7 @@ class Genome:
         if other not in self._names:
             return None
         if not self._renamed:
-            logger.warning("%s has %s: read as %s, and so on", self.path, other, chrom)
+            logger.warning("%s has no %s: %s is read instead, and so on", self.path, chrom, other)
         self._renamed.add(chrom)
         return other
 
@@ -106,10 +106,10 @@ class Genome:
             within = {name: [(0, self._fasta.length(name))] for name in self._fasta.names()}
         found: dict[str, list[tuple[int, int]]] = {}
         for chrom, places in within.items():
-            joined = _joined(
+            whole = joined(
                 stretch for start, end in places for stretch in self._pieces(chrom, start, end)
             )
-            kept = [(start, end) for start, end in joined if end - start >= min_length]
+            kept = [(start, end) for start, end in whole if end - start >= min_length]
             if kept:
                 found[chrom] = kept
         return found
@@ -141,7 +141,7 @@ class Genome:
                 end = min(place.end, self._fasta.length(chrom))
                 found.setdefault(chrom, []).append((place.start, end))
         outside.log(f"regions of {source}")
-        return {chrom: _joined(iter(sorted(each))) for chrom, each in found.items()}
+        return {chrom: joined(iter(sorted(each))) for chrom, each in found.items()}
 
 
 def unknown_share(text: str) -> float:
@@ -168,15 +168,15 @@ def overlap(places: Places, chrom: str, start: int, end: int) -> bool | None:
     return False
 
 
-def _joined(stretches: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined(stretches: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
     """Join stretches that touch or overlap; they come sorted by start."""
-    joined: list[tuple[int, int]] = []
+    result: list[tuple[int, int]] = []
     for start, end in stretches:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
         else:
-            joined.append((start, end))
-    return joined
+            result.append((start, end))
+    return result
 
 
 def _text(place: Interval) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dnabert_cli.dataset_config import JUNCTION_PARTS, DatasetConfig
 from dnabert_cli.errors import DataError, OptionsError
-from dnabert_cli.formats.bed import SKIPPED, read_bed, read_cells
+from dnabert_cli.formats.bed import SKIPPED, first_base, read_bed, read_cells
 from dnabert_cli.formats.files import as_text, open_binary
 from dnabert_cli.formats.gtf import read_transcripts
 from dnabert_cli.formats.narrowpeak import read_peaks
@@ -131,6 +131,13 @@ def read_ready(paths: Sequence[str], config: DatasetConfig, genome: str | None =
         return [Row(example) for example in rows]
     if len(files) > 2:
         raise OptionsError("dataset sequences takes one file of positives, one of negatives")
+    for path, examples in zip(paths, files, strict=True):
+        labels = {one.label for one in examples} - {None}
+        if len(labels) > 1:  # all of them would become one class
+            raise DataError(
+                f"{path} has {len(labels)} labels, and its rows would all get one",
+                hint="labelled tables are for dataset table",
+            )
     labelled = zip(files, (POSITIVE, NEGATIVE), strict=False)
     return [Row(replace(one, label=label)) for each, label in labelled for one in each]
 
@@ -195,8 +202,7 @@ def _bed_sites(source: str, config: DatasetConfig) -> Iterator[Site]:
                     hint="--class-column counts from 1",
                 )
             kind = cells[config.class_column - 1].strip()
-        position = place.end - 1 if place.strand == "-" else place.start
-        yield Site(place.chrom, position, place.strand, kind, place.name)
+        yield Site(place.chrom, first_base(place), place.strand, kind, place.name)
 
 
 def _windows(

@@ -157,7 +157,9 @@ class _Scanner:
 
     def calls(self, records: Iterator[SequenceRecord]) -> Iterator[Call]:
         """Yield merged calls, sorted within each record."""
-        stitcher = CallStitcher(self.threshold, self.window, self.anchor)
+        stitcher = CallStitcher(
+            self.threshold, self.window, self.anchor, merges=self.task.candidates is None
+        )
         for record in self._each(records):
             for unit in self._units(record):
                 for strand in self.strands:

@@ -207,6 +207,13 @@ def column_order(
         DataError: it knows other classes.
     """
     if set(classes) == set(wanted):
+        by_number = labels is not None and not set(labels) <= set(wanted)
+        if by_number and tuple(classes) != tuple(wanted):
+            raise DataError(
+                f"{name} has the classes in the order {_shown(classes)}, the first system "
+                f"{_shown(wanted)}, and the labels are their numbers",
+                hint="write the names of the classes as labels",
+            )
         return [list(classes).index(one) for one in wanted]
     if labels is not None and len(classes) == len(wanted):
         ours, theirs = class_numbers(labels, wanted, name), class_numbers(labels, classes, name)

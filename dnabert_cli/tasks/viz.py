@@ -142,6 +142,14 @@ def check(inputs: VizInputs, config: VizConfig, fmt: str, output: str) -> None:
         )
     if config.token is not None and config.plot != "context":
         raise OptionsError("--token belongs to --plot context")
+    asked = config.explain
+    if config.plot == "context" and (
+        asked.method != "attention" or asked.rollout or asked.legacy or asked.head is not None
+    ):
+        raise OptionsError(
+            "--plot context shows the attention of every head of one layer",
+            hint="leave --method, --rollout, --legacy and --head out",
+        )
     if output == "-" and fmt in PICTURE_FORMATS and sys.stdout.isatty():
         raise OptionsError(f"a {fmt} is no text for a terminal", hint="name a file with -o")
     if fmt == "bigwig":

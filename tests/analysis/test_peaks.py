@@ -202,6 +202,21 @@ def test_nothing_in_gives_nothing_out():
     assert stitcher.finish() == []
 
 
+def test_without_merging_each_positive_window_is_a_call_of_its_own():
+    """Splice sites closer than a window were one call, and all but one of them were lost."""
+    stitcher = CallStitcher(THRESHOLD, WINDOW, ANCHOR, merges=False)
+    stitcher.add("chr1", np.array([0, 4, 5]), np.array([0.9, 0.6, 0.4]), "+", "site")
+    early = stitcher.advance("chr1", 8)
+    stitcher.add("chr1", np.array([9]), np.array([0.7]), "+", "site")
+    calls = early + stitcher.finish()
+
+    assert [(call.start, call.end, call.summit, call.n_windows) for call in calls] == [
+        (0, 10, 3, 1),
+        (4, 14, 7, 1),
+        (9, 19, 12, 1),
+    ]
+
+
 def test_a_new_record_starts_afresh():
     stitcher = CallStitcher(THRESHOLD, WINDOW, ANCHOR)
     for chrom in ("chr1", "chr2"):

@@ -126,7 +126,7 @@ def test_a_run_says_what_it_built_and_how_to_train_on_it(dnabert, genome, sites,
         n_positives = sum(row["label"] == "1" for row in rows)
         assert f"{name}.tsv: {len(rows) - n_positives} 0 (" in result.err
         assert f", {n_positives} 1 ({n_positives / len(rows):.1%})" in result.err
-    assert "near-duplicates between parts: 0; rows sharing a repeat: 0" in result.err
+    assert "near-duplicates" not in result.err
     assert (
         f"to train: dnabert finetune {out}/train.tsv --dev {out}/dev.tsv --test {out}/test.tsv "
         "--anchor 249 -o model"
@@ -260,3 +260,11 @@ def test_check_writes_a_file_once(dnabert, tmp_path):
     assert len((tmp_path / "out.tsv").read_text().splitlines()) == 3
     assert "exists already" in dnabert(*words).err
     assert dnabert(*words, "--force").code == 0
+
+
+def test_labelled_tables_always_have_a_header(dnabert, genome, sites, tmp_path):
+    result = dnabert("dataset", "promoters", sites, "--genome", genome, "-o", tmp_path / "out",
+                     "--no-header")  # fmt: skip
+
+    assert result.code == 2
+    assert "--no-header belongs to dataset check" in result.err

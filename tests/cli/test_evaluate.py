@@ -155,7 +155,7 @@ def test_folders_are_systems_and_files_data_sets(dnabert, tmp_path):
     assert (tmp_path / "f-x.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "f-y.png").exists()
     over = [row for row in rows_of(tests.read_text()) if row[0] == "all"]
-    assert {row[3] for row in over} == {"wilcoxon", "kruskal-wallis"}
+    assert {row[3] for row in over} == {"wilcoxon"}
 
 
 def test_calls_are_judged_by_start_sites(dnabert, tmp_path):

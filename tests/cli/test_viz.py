@@ -285,3 +285,13 @@ def test_a_later_file_that_is_broken_leaves_no_output(dnabert, tiny_model, fasta
 
 def test_the_command_loads_its_task_only_when_it_runs():
     assert not hasattr(module, "work")
+
+
+@pytest.mark.parametrize("asked", [("--method", "ig"), ("--rollout",), ("--head", "0")])
+def test_a_context_plot_shows_the_attention_of_every_head(dnabert, tiny_model, tmp_path, asked):
+    """Other methods were computed and thrown away."""
+    result = dnabert("viz", "--sequence", "ACGTACGTACGTACGT", "--model", tiny_model, "--plot",
+                     "context", *asked, "-o", tmp_path / "c.png")  # fmt: skip
+
+    assert result.code == 2
+    assert "--plot context shows the attention of every head of one layer" in result.err

@@ -277,3 +277,22 @@ def test_every_row_is_in_one_part_or_counted():
     parts, dropped = parts_of(rows)
     assert sum(n_rows(parts)) + sum(dropped.values()) == 320
     assert sum(dropped.values()) > 0
+
+
+def test_rows_that_overlap_across_two_blocks_do_not_stay_apart_in_name_only():
+    """A row on either side of a border shared half of its bases with one of another part."""
+    genome = letters(60_000, 9)
+    starts = list(range(100, 59_000, 250))
+    rows = [
+        placed_row(genome[start : start + 400], str(i % 2), "chr1", start, name=str(i))
+        for i, start in enumerate(starts)
+    ]
+    parts, dropped = parts_of(rows, max_shared=1.0)
+    places = [
+        (name, row.example.start, row.example.end) for name in NAMES for row in parts.rows[name]
+    ]
+    overlaps = [
+        (a, b) for a in places for b in places if a[0] != b[0] and a[1] < b[2] and b[1] < a[2]
+    ]
+    assert overlaps == []
+    assert any("overlap" in reason for reason in dropped)

@@ -118,17 +118,25 @@ def test_a_class_without_rows_has_no_figures(tmp_path, caplog):
     assert "no row is of class c" in caplog.text
 
 
-def test_columns_in_another_order_are_put_in_order(tmp_path):
-    tables = [
-        write_predictions(tmp_path / "a.tsv", LABELS, GOOD),
-        write_predictions(
-            tmp_path / "b.tsv", LABELS, np.stack([GOOD, 1 - np.array(GOOD)], axis=1), ("yes", "no")
-        ),
+def in_another_order(tmp_path, labels):
+    answers = np.stack([GOOD, 1 - np.array(GOOD)], axis=1)
+    return [
+        write_predictions(tmp_path / "a.tsv", labels, GOOD),
+        write_predictions(tmp_path / "b.tsv", labels, answers, ("yes", "no")),
     ]
-    # labels 1 and 0 are numbers of the first table's classes
-    (judged,) = evaluate(tables, config(), Run()).judged
+
+
+def test_columns_in_another_order_are_put_in_order(tmp_path):
+    names = [("no", "yes")[int(label)] for label in LABELS]
+    (judged,) = evaluate(in_another_order(tmp_path, names), config(), Run()).judged
 
     assert value(judged, "b", "mcc") == pytest.approx(15 / 25)
+
+
+def test_numbers_as_labels_need_the_same_order_of_columns(tmp_path):
+    """The meaning of 0 and 1 was that of the first table, whichever it was."""
+    with pytest.raises(DataError, match="the labels are their numbers"):
+        evaluate(in_another_order(tmp_path, LABELS), config(), Run())
 
 
 def test_labels_that_need_not_exclude_each_other_are_judged_one_by_one(tmp_path):

@@ -120,3 +120,11 @@ def test_regions_without_sites_are_refused(scanned, tmp_path):
 
     with pytest.raises(DataError, match="holds no start site in"):
         evaluate([scanned[0]], config(), Run(tss=scanned[1], regions=regions))
+
+
+def test_the_site_of_an_interval_on_the_reverse_strand_is_its_last_base(tmp_path):
+    """Genes as BED were taken to start at their end."""
+    calls = write_calls(tmp_path / "calls.bed", [("c1", 8999, "-", 0.9)])
+    tss = write_bed(tmp_path / "genes.bed", [("c1", 2000, 9000, "g", 0, "-")])
+
+    assert scan_values(evaluate([calls], config(), Run(tss=tss)))["recall"] == 1

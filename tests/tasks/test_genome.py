@@ -42,7 +42,7 @@ def test_a_name_read_as_another_is_told_once(genome, caplog):
     for name in ("1", "1", "chr2", "chr1"):
         genome.resolve(name)
     (message,) = caplog.messages
-    assert message.endswith("g.fa has chr1: read as 1, and so on")
+    assert message.endswith("g.fa has no 1: chr1 is read instead, and so on")
 
 
 def test_a_source_without_a_common_name_is_refused(genome):

@@ -348,3 +348,12 @@ def test_an_empty_file_of_sequences_is_refused(tmp_path):
         read_ready([str(path)], DatasetConfig(kind="table"))
     with pytest.raises(FormatError, match="no such file"):
         read_ready([str(tmp_path / "none.fa")], DatasetConfig(kind="sequences"))
+
+
+def test_a_file_of_several_labels_is_no_file_of_positives(tmp_path):
+    """Labelled negatives became positives without a word."""
+    path = tmp_path / "rows.tsv"
+    path.write_text("sequence\tlabel\nACGT\t1\nACGA\t0\n")
+
+    with pytest.raises(DataError, match=r"has 2 labels.*dataset table"):
+        read_ready([str(path)], DatasetConfig(kind="sequences"))
