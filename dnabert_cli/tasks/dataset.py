@@ -26,7 +26,7 @@ from dnabert_cli.tasks.dropped import Dropped
 from dnabert_cli.tasks.genome import TOO_MANY_N, Genome, Places, overlap, unknown_share
 from dnabert_cli.tasks.hard_negatives import Hunt, Round
 from dnabert_cli.tasks.negatives import Field, make_negatives
-from dnabert_cli.tasks.positives import ACCEPTOR, DONOR, Row, read_positives, read_ready
+from dnabert_cli.tasks.positives import ACCEPTOR, DONOR, Row, read_positives, read_ready, read_rows
 from dnabert_cli.tasks.splits import DEV, PART_NAMES, TEST
 
 logger = logging.getLogger(__name__)
@@ -209,10 +209,8 @@ def check_leakage(
         raise OptionsError("dataset check compares files: name two or more")
     if len({path if path == "-" else Path(path).resolve() for path in paths}) < len(paths):
         raise OptionsError("the same file is named twice")
-    config = DatasetConfig(kind="sequences", max_shared=threshold)
-    parts = {
-        path: [row.example.sequence for row in read_ready([path], config, genome)] for path in paths
-    }
+    DatasetConfig(kind="sequences", max_shared=threshold)  # refuses what is no share
+    parts = {path: [row.sequence for row in read_rows(path, genome)] for path in paths}
     return leakage(parts, threshold=threshold)
 
 

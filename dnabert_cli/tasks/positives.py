@@ -116,10 +116,7 @@ def read_ready(paths: Sequence[str], config: DatasetConfig, genome: str | None =
         DataError: a row of a table has no label; nothing is there.
         OptionsError: more than two files of sequences.
     """
-    files = [list(read_sequences(path, genome)) for path in paths]
-    for path, examples in zip(paths, files, strict=True):
-        if not examples:
-            raise DataError(f"{path} holds no rows")
+    files = [read_rows(path, genome) for path in paths]
     if config.kind == "table":
         rows = [example for examples in files for example in examples]
         for number, example in enumerate(rows, 1):
@@ -140,6 +137,18 @@ def read_ready(paths: Sequence[str], config: DatasetConfig, genome: str | None =
             )
     labelled = zip(files, (POSITIVE, NEGATIVE), strict=False)
     return [Row(replace(one, label=label)) for each, label in labelled for one in each]
+
+
+def read_rows(path: str, genome: str | None) -> list[Example]:
+    """Read sequences, labelled or not.
+
+    Raises:
+        DataError: there are none.
+    """
+    rows = list(read_sequences(path, genome))
+    if not rows:
+        raise DataError(f"{path} holds no rows")
+    return rows
 
 
 def _wanted(config: DatasetConfig) -> str:
