@@ -99,6 +99,8 @@ def evaluate_scan(inputs: Sequence[str], config: EvaluateConfig, run: Run) -> Sc
                 f"{sites.chrom[0]}: no sequence in common",
                 hint="are the sequences named alike (chr1, 1)?",
             )
+    if regions is None:
+        _warn_of_silent(sites, calls)
     judged = [
         _judge(stem(path), one, sites, regions, config)
         for path, one in zip(inputs, calls, strict=True)
@@ -152,6 +154,17 @@ def read_calls(path: str) -> Calls:
         summit.append(bed.coordinate(path, line, row["summit"]))
         probability.append(value)
     return Calls(chrom, np.array(summit, dtype=np.int64), strand, np.array(probability))
+
+
+def _warn_of_silent(sites: Sites, calls: Sequence[Calls]) -> None:
+    """Say where most sites lie on sequences that nothing was called on: perhaps not scanned."""
+    called = {chrom for one in calls for chrom in one.chrom}
+    n_silent = sum(chrom not in called for chrom in sites.chrom)
+    if called and 2 * n_silent > len(sites.chrom):
+        logger.warning(
+            "%d of %d sites lie on sequences without a call and count as missed; name what was "
+            "scanned with --regions", n_silent, len(sites.chrom),
+        )  # fmt: skip
 
 
 def _read_sites(path: str) -> Sites:

@@ -174,20 +174,27 @@ def _check(inputs: MotifInputs, config: MotifsConfig) -> None:
                 hint="leave --target out, or look for the motifs of each file by itself",
             )
     if config.explain.method == KMERS:
-        _check_unasked(inputs, config.explain)
+        _check_unasked(inputs, config)
     if inputs.save_model is not None:
         if inputs.models:
             raise OptionsError("--save-model keeps a model trained here; --model names one to ask")
         check_kept(inputs.save_model, force=inputs.force)
 
 
-def _check_unasked(inputs: MotifInputs, explain: ExplainConfig) -> None:
+def _check_unasked(inputs: MotifInputs, config: MotifsConfig) -> None:
+    """Refuse what only a model has a use for."""
+    explain, default = config.explain, MotifsConfig()
     given = {
         "--model": bool(inputs.models),
         "--save-model": inputs.save_model is not None,
         "--layer": explain.layer is not None,
         "--head": explain.head is not None,
         "--target": explain.target is not None,
+        "--steps": explain.steps != default.explain.steps,
+        "--base": config.base != default.base,
+        "--epochs": config.epochs != default.epochs,
+        "--learning-rate": config.learning_rate != default.learning_rate,
+        "--token-stride": config.token_stride != default.token_stride,
     }
     for name, is_given in given.items():
         if is_given:

@@ -187,6 +187,8 @@ def test_input_that_cannot_be_read_is_one_line(dnabert, files, text, message):
         ((*BY_KMERS, "--matches", "m.tsv"), "--matches needs a --database"),
         ((*BY_KMERS, "--legacy", "--both-strands"), "legacy and both_strands contradict"),
         ((*BY_KMERS, "--model", "prom"), "leave --model out"),
+        ((*BY_KMERS, "--base", "none"), "leave --base out"),
+        ((*BY_KMERS, "--epochs", "3"), "leave --epochs out"),
         ((*BY_KMERS, "--max-q", "nan"), "max_q is nan"),
         (("--legacy",), "add --token-stride 1"),
         (("--layer", "9"), "--layer 9: dnabert-6-compact has 4 layers"),

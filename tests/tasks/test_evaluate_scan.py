@@ -128,3 +128,14 @@ def test_the_site_of_an_interval_on_the_reverse_strand_is_its_last_base(tmp_path
     tss = write_bed(tmp_path / "genes.bed", [("c1", 2000, 9000, "g", 0, "-")])
 
     assert scan_values(evaluate([calls], config(), Run(tss=tss)))["recall"] == 1
+
+
+def test_sites_on_sequences_without_a_call_are_told_of(tmp_path, caplog):
+    """A scan of one chromosome was held against the sites of all, without a word."""
+    calls = write_calls(tmp_path / "calls.bed", [("c1", 1100, "+", 0.9)])
+    places = [("c1", 1000), ("c2", 1000), ("c3", 1000)]
+    tss = write_bed(tmp_path / "tss.bed", [(c, at, at + 1, "g", 0, "+") for c, at in places])
+
+    evaluate([calls], config(), Run(tss=tss))
+
+    assert "2 of 3 sites lie on sequences without a call" in caplog.text
