@@ -129,16 +129,22 @@ def write_manifest(
         models: names or paths of models; of the hub's only the name is written.
         counts: what the log says in numbers: records read, windows skipped, calls written.
     """
-    values = {
+    values = origin(command, settings, inputs) | {
+        "models": [{"name": name, "sha256": _weights_checksum(name)} for name in models],
+        "counts": counts,
+    }
+    write_json(values, path)
+
+
+def origin(command: str, settings: Any, inputs: Sequence[str]) -> dict[str, Any]:
+    """Return what made a result, but for its models; arguments as for `write_manifest`."""
+    return {
         "schema_version": MANIFEST_SCHEMA_VERSION,
         "version": __version__,
         "command": command,
         "options": asdict(settings),
         "inputs": [{"path": name, "sha256": _checksum(name)} for name in inputs],
-        "models": [{"name": name, "sha256": _weights_checksum(name)} for name in models],
-        "counts": counts,
     }
-    write_json(values, path)
 
 
 def _checksum(path: str) -> str | None:

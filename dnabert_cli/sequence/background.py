@@ -67,7 +67,7 @@ def forbidden_zones(intervals: Iterable[Stretch], distance: int) -> list[Stretch
         (start, end) in order; zones that overlap or touch are one, and none begins before 0.
     """
     assert distance >= 0, f"distance {distance}"
-    return _merged((max(start - distance, 0), end + distance) for start, end in intervals)
+    return merged((max(start - distance, 0), end + distance) for start, end in intervals)
 
 
 class WindowSampler:
@@ -159,22 +159,22 @@ def _allowed_starts(
     stretches: Iterable[Stretch], forbidden: Iterable[Stretch], window: int
 ) -> list[Stretch]:
     """Return the runs (first, end) of starts whose window is allowed, in order."""
-    inside = _merged((start, end - window + 1) for start, end in stretches)
+    inside = merged((start, end - window + 1) for start, end in stretches)
     zones = [(start - window + 1, end) for start, end in forbidden if start < end]
-    return _without(inside, _merged(zones))
+    return _without(inside, merged(zones))
 
 
-def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     """Return the stretches in order, those that overlap or touch as one, and no empty one."""
-    merged: list[Stretch] = []
+    joined: list[Stretch] = []
     for start, end in sorted(stretches):
         if start >= end:
             continue
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
-            merged.append((start, end))
-    return merged
+            joined.append((start, end))
+    return joined
 
 
 def _without(stretches: Sequence[Stretch], holes: Sequence[Stretch]) -> list[Stretch]:

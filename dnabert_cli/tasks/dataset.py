@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dnabert_cli import __version__
 from dnabert_cli.core.hub import find_folder
 from dnabert_cli.dataset_config import PLACED, DatasetConfig
 from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.formats.bed import read_bed
 from dnabert_cli.formats.files import check_output, open_output, sha256
-from dnabert_cli.formats.reports import write_json
+from dnabert_cli.formats.reports import origin, write_json
 from dnabert_cli.formats.tables import write_table
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.sequence.leakage import Leakage, leakage
@@ -39,7 +38,6 @@ LEAKAGE_COLUMNS = (
 ROUND_COLUMNS = tuple(Round.__dataclass_fields__)
 MANIFEST = "dataset.json"
 ROUNDS = "rounds.tsv"
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -324,15 +322,7 @@ def _manifest(
         name: dict(sorted(Counter(row.example.source for row in rows).items()))
         for name, rows in data.parts.rows.items()
     }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "version": __version__,
-        "command": "dataset",
-        "options": asdict(config),
-        "inputs": [
-            {"path": path, "sha256": sha256(path) if Path(path).is_file() else None}
-            for path in inputs.paths()
-        ],
+    return origin("dataset", config, inputs.paths()) | {
         "files": checksums,
         "rows": {name: len(rows) for name, rows in data.parts.rows.items()},
         "labels": data.counts(),

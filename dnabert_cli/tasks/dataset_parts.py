@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from dnabert_cli.dataset_config import PLACED, DatasetConfig
 from dnabert_cli.errors import DataError
+from dnabert_cli.sequence.background import merged
 from dnabert_cli.sequence.groups import similarity_groups, split
 from dnabert_cli.sequence.leakage import Leakage, leakage, near_duplicates, shared_share
 from dnabert_cli.tasks.dropped import Dropped
-from dnabert_cli.tasks.genome import Places, joined, overlap
+from dnabert_cli.tasks.genome import Places, overlap
 from dnabert_cli.tasks.positives import Row
 from dnabert_cli.tasks.splits import DEV, PART_NAMES, TEST, TRAIN
 
@@ -194,7 +195,7 @@ def _without_overlaps(rows: Sequence[Row], parts: Numbers, dropped: Dropped) -> 
             place = rows[i].example
             if place.chrom is not None and place.start is not None and place.end is not None:
                 near.setdefault(place.chrom, []).append((place.start, place.end))
-        taken = {chrom: joined(iter(sorted(each))) for chrom, each in near.items()}
+        taken = {chrom: merged(each) for chrom, each in near.items()}
         for i in np.flatnonzero(parts == losing).tolist():
             if _where(rows[i], taken) is not False:
                 reason = f"{PART_NAMES[losing]} rows that overlap {PART_NAMES[judging]} rows"

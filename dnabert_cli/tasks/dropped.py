@@ -18,10 +18,6 @@ class Dropped:
         self._counts[reason] += 1
         self._first.setdefault(reason, what)
 
-    def __len__(self) -> int:
-        """How many were left out."""
-        return self._counts.total()
-
     def to_json(self) -> dict[str, int]:
         """Return the counts by reason, the most frequent first."""
         return dict(self._counts.most_common())

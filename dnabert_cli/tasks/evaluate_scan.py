@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from dnabert_cli.analysis.start_sites import AtThreshold, Calls, Sites
 from dnabert_cli.errors import DataError, FormatError, OptionsError, shown
 from dnabert_cli.evaluate_config import EvaluateConfig
 from dnabert_cli.formats import bed
+from dnabert_cli.sequence.background import merged
 from dnabert_cli.tasks.comparisons import told
 from dnabert_cli.tasks.systems import Numbers, Run, check_distinct, stem
 
@@ -183,21 +183,14 @@ def _read_sites(path: str) -> Sites:
 
 def _read_regions(path: str) -> _Stretches:
     """Read regions and join those that overlap."""
-    intervals = sorted(bed.read_bed(path), key=lambda one: (one.chrom, one.start))
+    intervals = bed.read_bed(path)
     if not intervals:
         raise DataError(f"{shown(path)} holds no regions")
-    merged = {}
-    for chrom, group in groupby(intervals, key=lambda one: one.chrom):
-        starts: list[int] = []
-        ends: list[int] = []
-        for one in group:
-            if ends and one.start <= ends[-1]:
-                ends[-1] = max(ends[-1], one.end)
-            else:
-                starts.append(one.start)
-                ends.append(one.end)
-        merged[chrom] = (np.array(starts), np.array(ends))
-    return merged
+    of_chrom: dict[str, list[tuple[int, int]]] = {}
+    for one in intervals:
+        of_chrom.setdefault(one.chrom, []).append((one.start, one.end))
+    columns = {chrom: np.array(merged(each)).T for chrom, each in of_chrom.items()}
+    return {chrom: (starts, ends) for chrom, (starts, ends) in columns.items()}
 
 
 def _n_bases(regions: _Stretches) -> int:

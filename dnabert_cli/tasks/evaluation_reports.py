@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dnabert_cli import __version__
 from dnabert_cli.core.checkpoint import LEGACY_WEIGHTS, WEIGHTS
 from dnabert_cli.core.hub import find_folder
 from dnabert_cli.errors import OptionsError
@@ -25,7 +24,6 @@ from dnabert_cli.tasks.evaluation_pictures import (
 from dnabert_cli.tasks.prediction_tables import table_names
 from dnabert_cli.tasks.systems import Run, stem
 
-SCHEMA_VERSION = 1
 COLUMNS = ("data", "system", "figure", "of", "value", "low", "high", "n", "share_of_positives")
 TEST_COLUMNS = ("data", "system_a", "system_b", "test", "figure", "difference", "low", "high",
                 "statistic", "p_value", "q_value")  # fmt: skip
@@ -202,18 +200,8 @@ def _threshold_rows(result: ScanEvaluation) -> Iterator[list[object]]:
 
 def _origin(inputs: Sequence[str], config: EvaluateConfig, run: Run) -> dict[str, Any]:
     """What made the result; no dates, so that equal runs write equal files."""
-    read = _read_files(inputs, run)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "version": __version__,
-        "command": "evaluate",
-        "options": asdict(config),
-        "inputs": [
-            {"path": path, "sha256": files.sha256(path) if Path(path).is_file() else None}
-            for path in read
-        ],
-        "models": [{"name": name, "sha256": _weights_checksum(name)} for name in _models(run)],
-    }
+    models = [{"name": name, "sha256": _weights_checksum(name)} for name in _models(run)]
+    return reports.origin("evaluate", config, _read_files(inputs, run)) | {"models": models}
 
 
 def _models(run: Run) -> list[str]:

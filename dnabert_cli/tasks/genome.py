@@ -8,7 +8,7 @@ from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import DataError
 from dnabert_cli.formats.indexed_fasta import IndexedFasta
 from dnabert_cli.records import Interval
-from dnabert_cli.sequence.background import known_stretches
+from dnabert_cli.sequence.background import known_stretches, merged
 from dnabert_cli.tasks.dropped import Dropped
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Genome:
             within = {name: [(0, self._fasta.length(name))] for name in self._fasta.names()}
         found: dict[str, list[tuple[int, int]]] = {}
         for chrom, places in within.items():
-            whole = joined(
+            whole = merged(
                 stretch for start, end in places for stretch in self._pieces(chrom, start, end)
             )
             kept = [(start, end) for start, end in whole if end - start >= min_length]
@@ -141,7 +141,7 @@ class Genome:
                 end = min(place.end, self._fasta.length(chrom))
                 found.setdefault(chrom, []).append((place.start, end))
         outside.log(f"regions of {source}")
-        return {chrom: joined(iter(sorted(each))) for chrom, each in found.items()}
+        return {chrom: merged(each) for chrom, each in found.items()}
 
 
 def unknown_share(text: str) -> float:
@@ -166,17 +166,6 @@ def overlap(places: Places, chrom: str, start: int, end: int) -> bool | None:
         if low < end and start < high:
             return None
     return False
-
-
-def joined(stretches: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join stretches that touch or overlap; they come sorted by start."""
-    result: list[tuple[int, int]] = []
-    for start, end in stretches:
-        if result and start <= result[-1][1]:
-            result[-1] = (result[-1][0], max(end, result[-1][1]))
-        else:
-            result.append((start, end))
-    return result
 
 
 def _text(place: Interval) -> str:
