@@ -102,7 +102,7 @@ class TaskConfig:
     stride: int = 50  # bases between the windows of a scan
     # (letters, offset from the anchor) of which one must stand in the window; None: every stride
     candidates: tuple[tuple[str, int], ...] | None = None
-    offsets: tuple[int, ...] | None = None  # where `variants` places the change in the window
+    offsets: int | None = None  # windows per strand that `variants` reads an allele in; None: ten
     # of head `class`: the class that is never called; None: the first
     background: str | None = None
     pooling: str = "cls"
@@ -123,6 +123,8 @@ class TaskConfig:
         if self.anchor is not None:
             last = MAX_SIZE if self.window is None else self.window - 1
             _check_number("anchor", self.anchor, whole=True, low=0, high=last)
+        if self.offsets is not None:
+            _check_number("offsets", self.offsets, whole=True, low=1, high=MAX_SIZE)
         if self.head not in HEADS:
             raise ModelError(f"head {self.head!r} is unknown; known: {', '.join(HEADS)}")
         if self.pooling not in POOLINGS or self.precision not in PRECISIONS:

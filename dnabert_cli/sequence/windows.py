@@ -129,9 +129,9 @@ def windows_by_length(
         sequences: `[N]`.
         tokenizer: k and token stride.
     """
-    encoded = [tokenizer.encode(sequence) for sequence in sequences]
-    ids = np.concatenate(encoded) if encoded else np.empty(0, dtype=np.uint16)
-    starts = np.cumsum([0] + [len(row) for row in encoded[:-1]], dtype=np.int64)
+    # at once: k-mers across the end of a sequence are made, but belong to no window
+    ids = tokenizer.encode("".join(sequences))
+    starts = np.cumsum([0] + [len(sequence) for sequence in sequences[:-1]], dtype=np.int64)
     n_tokens = np.array([tokenizer.n_tokens(len(sequence)) for sequence in sequences], dtype=int)
     for count in np.unique(n_tokens[n_tokens > 0]):
         rows = np.flatnonzero(n_tokens == count)
