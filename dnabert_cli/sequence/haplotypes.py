@@ -143,24 +143,18 @@ class Haplotype:
         index, written = self._indices[number], self._written
         target = written.changes[index]
         change = normalised(*target, letters)
-        low, high = change.position - window, target.end + window  # where anchors lie
-        n_more = window + _N_BEYOND
-        while True:
-            start, end = written.place_of(low) - n_more, written.place_of(high) + n_more
-            first, last = written.within(start, end)
-            floor, offset = written.before(first)
-            near, place = written.changes[first:last], index - first
-            haplotype = Edited(_leftmost(near, floor, letters), offset)
-            others = [*near[:place], *near[place + 1 :]]
-            background = Edited(_leftmost(others, floor, letters), offset)
-            # Moving changes left has moved bases; hardly ever out of the stretch looked at.
-            spare = window + abs(change.shift)
-            lowest = min(one.place_of(low) for one in (haplotype, background)) - spare
-            highest = max(haplotype.place_of(high), background.place_of(high) + target.shift)
-            is_low_enough = first == 0 or start <= lowest
-            if is_low_enough and (last == len(written.changes) or highest + spare <= end):
-                break
-            n_more *= 2
+        # Anchors lie within a window of the change. Windows reach one window further, and what
+        # moves to the left past an anchor moves them by less than another.
+        start = written.place_of(change.position - window) - 2 * window
+        end = written.place_of(target.end + window) + 2 * window
+        first, last = written.within(start - _N_BEYOND, end + _N_BEYOND)
+        floor, offset = written.before(first)
+        together = _leftmost(written.changes[first:last], floor, letters)
+        # Without the change others stay on their side of it, so that what differs is the change.
+        left = _leftmost(written.changes[first:index], floor, letters)
+        place = _left(target, left[-1].end if left else floor, letters)
+        right = _leftmost(written.changes[index + 1 : last], place.end, letters)
+        haplotype, background = Edited(together, offset), Edited([*left, *right], offset)
         n_haplotype = n_bases + written.shift
         return Surroundings(change, haplotype, background, letters, n_bases, n_haplotype)
 

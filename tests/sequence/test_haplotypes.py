@@ -27,7 +27,7 @@ def reader(genome):
 
 def edited(genome, changes):
     """Apply changes from the right, one after the other."""
-    for position, ref, alt in sorted(changes, key=lambda one: one[0], reverse=True):
+    for position, ref, alt in sorted(changes, key=lambda one: (one[0], len(one[1])), reverse=True):
         assert genome[position : position + len(ref)] == ref
         genome = genome[:position] + alt + genome[position + len(ref) :]
     return genome
@@ -62,11 +62,12 @@ def drawn_haplotypes(draw):
         end = draw(st.integers(start + 1, following))
         copied = st.integers(0, len(genome)).map(lambda at: genome[at : at + 3])
         alt = draw(st.one_of(st.just(""), copied, st.text("ACGT", max_size=end - start + 2)))
-        extra = draw(st.booleans())
-        variant = (start, "" if extra and alt else genome[start:end], alt)
-        if draw(st.booleans()) and variant[1] != alt:
-            variants.append(variant)
-    assume(variants)
+        if draw(st.booleans()) and draw(st.booleans()) and alt:
+            variants.append((start, "", alt))
+        alt = draw(st.one_of(st.just(""), copied, st.text("ACGT", max_size=end - start + 2)))
+        if draw(st.booleans()) and genome[start:end] != alt:
+            variants.append((start, genome[start:end], alt))
+    assume(variants and not Haplotype(variants).left_out)
     return genome, variants
 
 
@@ -166,17 +167,15 @@ def writings(genome, variant, low, high):
 def test_windows_do_not_depend_on_how_the_changes_are_written(drawn, layout, data):
     genome, variants = drawn
     window, anchor = layout
-    ends = [0, *(position + len(ref) for position, ref, _ in variants)]
-    starts = [*(position for position, _, _ in variants[1:]), len(genome)]
-    ways = [
-        data.draw(st.sampled_from(writings(genome, *one)))
-        for one in zip(variants, ends[:-1], starts, strict=True)
-    ]
+    following = [*(position for position, _, _ in variants[1:]), len(genome)]
+    ways = []
+    for variant, high in zip(variants, following, strict=True):  # none passes the one before
+        low = ways[-1][0] + len(ways[-1][1]) if ways else 0
+        ways.append(data.draw(st.sampled_from(writings(genome, variant, low, high))))
     number = data.draw(st.integers(0, len(variants) - 1))
-    one, other = Haplotype(variants), Haplotype(ways)
-    assume(not one.left_out and not other.left_out)  # insertions written at one place
+    assume(not Haplotype(ways).left_out)  # two insertions written at one place
 
-    found = [hap.around(number, window, reader(genome), len(genome)) for hap in (one, other)]
+    found = [around(genome, one, number, window) for one in (variants, ways)]
 
     assert found[0].change == found[1].change
     for pair in pairs_of(found[0].change, window, anchor, genome):
@@ -218,6 +217,14 @@ def test_neighbouring_substitutions_stand_together_in_the_window():
         "AGACGATG",
         "AGTCCATG",
     )
+
+
+def test_substitutions_beside_a_deletion_leave_the_same_base_at_the_anchor():
+    deletion, pair = (10, "T", ""), WindowPair(8, 7, 8)
+    split = windows(GENOME, [deletion, (11, "C", "A"), (13, "A", "C")], 0, pair, 4)
+    whole = windows(GENOME, [deletion, (11, "CCA", "ACC")], 0, pair, 4)
+
+    assert split == whole == ("AGTCCATG", "AAGACCTG", "AGTACCTG")
 
 
 def test_an_indel_beside_the_anchor_fills_up_on_the_side_the_anchor_is_not_on():
@@ -353,13 +360,20 @@ def test_only_changes_near_the_windows_are_looked_at():
     assert len(asked) < 50
 
 
-def test_changes_that_move_far_to_the_left_are_still_found():
+def test_an_indel_in_a_long_repeat_counts_at_its_beginning():
     genome = "GATTC" + 2_000 * "CA" + "TTGATTACA"
-    deletion, substitution = (3_905, "CA" * 50, ""), (8, "A", "G")
-    insertion = (3_000, "", "CA" * 200)
-    assert genome[3_905:4_005] == "CA" * 50
+    deletion, insertion = (3_905, "CA" * 50, ""), (3_000, "", "CA" * 200)
+    substitution = (8, "A", "G")
 
     three = windows(genome, [deletion, insertion], 1, WindowPair(0, 0, 20), 4)
     assert three.haplotype == genome[:20]
     three = windows(genome, [substitution, deletion], 0, WindowPair(0, 0, 20), 4)
     assert three == HaplotypeWindows(genome[:20], genome[:8] + "G" + genome[9:20], genome[:20])
+
+
+def test_without_a_change_the_others_stay_on_their_side_of_it():
+    genome = "GATTC" + 20 * "CA" + "TTGATTACA"
+    variants = [(13, "C", "G"), (33, "CACACACA", "")]  # in its way to the left
+    three = windows(genome, variants, 0, WindowPair(6, 6, 12), 2)
+
+    assert three == ("ACACACACACAC", "ACACACAGACAC", "ACACACACACAC")
