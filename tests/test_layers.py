@@ -24,7 +24,7 @@ def test_import_contracts_hold(monkeypatch, capsys):
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["scan", "--help"],
                                   ["predict", "--help"], ["finetune", "--help"],
                                   ["evaluate", "--help"], ["viz", "--help"],
-                                  ["motifs", "--help"]])  # fmt: skip
+                                  ["motifs", "--help"], ["merge", "--help"]])  # fmt: skip
 def test_help_loads_no_heavy_library(argv):
     code = (
         "import sys\n"

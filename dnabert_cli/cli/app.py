@@ -17,6 +17,7 @@ from dnabert_cli.cli import console
 from dnabert_cli.cli.dataset import dataset
 from dnabert_cli.cli.evaluate import evaluate
 from dnabert_cli.cli.finetune import finetune
+from dnabert_cli.cli.merge import merge
 from dnabert_cli.cli.motifs import motifs
 from dnabert_cli.cli.predict import predict
 from dnabert_cli.cli.pretrain import pretrain
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 app.command(name="scan")(scan)
 app.command(name="predict")(predict)
+app.command(name="merge")(merge)
 app.command(name="finetune")(finetune)
 app.command(name="pretrain")(pretrain)
 app.command(name="dataset")(dataset)

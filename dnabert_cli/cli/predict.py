@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_cli.cli import options
+from dnabert_cli.cli import options, units
 from dnabert_cli.cli.console import configure
 from dnabert_cli.config import AGGREGATES, POOLINGS, ComputeConfig, PredictConfig
 
@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def predict(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -50,6 +51,8 @@ def predict(
     ] = PredictConfig.pooling,
     no_header: options.NoHeader = False,
     force: options.Force = False,
+    resume: units.Resume = False,  # noqa: ARG001  works through the context, as `shard` does
+    shard: units.Share = None,  # noqa: ARG001
     manifest: options.Manifest = None,
     device: options.Device = ComputeConfig.device,
     precision: options.Precision = ComputeConfig.precision,
@@ -77,20 +80,25 @@ def predict(
     models = options.model_names(model, task)
     inputs = [source] if genome is None else [source, genome]
     files.check_outputs([output, embeddings, manifest], force, inputs)
-    result = run(
-        source,
-        models,
-        settings,
-        genome=genome,
-        embed=embeddings is not None,
-        download=download,
-        progress=progress,
-    )
-    vectors = EmbeddingCollector(result.rows)
-    with files.open_output(output, force=force) as handle:
-        tables.write_table(table_rows(vectors), result.columns, handle, header=not no_header)
-    if embeddings is not None:
-        vectors.save(embeddings)
+    with units.units_of_run(context, settings, models, inputs) as kept:
+        result = run(
+            source,
+            models,
+            settings,
+            genome=genome,
+            embed=embeddings is not None,
+            download=download,
+            units=kept,
+            progress=progress,
+        )
+        if kept.is_shard:
+            units.exhaust(result.rows)
+            return
+        vectors = EmbeddingCollector(result.rows)
+        with files.open_output(output, force=force) as handle:
+            tables.write_table(table_rows(vectors), result.columns, handle, header=not no_header)
+        if embeddings is not None:
+            vectors.save(embeddings)
     logger.info(result.counts.summary())
     if manifest is not None:
         reports.write_manifest(

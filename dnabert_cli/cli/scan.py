@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_cli.cli import options
+from dnabert_cli.cli import options, units
 from dnabert_cli.cli.console import configure
 from dnabert_cli.config import STRAND_CHOICES, ComputeConfig, ScanConfig
 
@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def scan(
+    context: typer.Context,
     genome: Annotated[
         str,
         typer.Argument(metavar="FASTA", help="Sequences to scan; '-' is standard input."),
@@ -43,6 +44,8 @@ def scan(
     ] = ScanConfig.max_unknown,
     no_header: options.NoHeader = False,
     force: options.Force = False,
+    resume: units.Resume = False,  # noqa: ARG001  works through the context, as `shard` does
+    shard: units.Share = None,  # noqa: ARG001
     manifest: options.Manifest = None,
     device: options.Device = ComputeConfig.device,
     precision: options.Precision = ComputeConfig.precision,
@@ -71,12 +74,24 @@ def scan(
     models = options.model_names(model, task)
     inputs = [genome] if regions is None else [genome, regions]
     files.check_outputs([output, manifest], force, inputs)
-    result = run(genome, models, settings, regions=regions, download=download, progress=progress)
-    with files.open_output(output, force=force) as handle:
-        if all_windows:
-            n_rows = bed.write_windows(result.windows, handle, header=not no_header)
-        else:
-            n_rows = bed.write_calls(result.calls, handle, header=not no_header)
+    with units.units_of_run(context, settings, models, inputs) as kept:
+        result = run(
+            genome,
+            models,
+            settings,
+            regions=regions,
+            download=download,
+            units=kept,
+            progress=progress,
+        )
+        if kept.is_shard:
+            units.exhaust(result.windows if all_windows else result.calls)
+            return
+        with files.open_output(output, force=force) as handle:
+            if all_windows:
+                n_rows = bed.write_windows(result.windows, handle, header=not no_header)
+            else:
+                n_rows = bed.write_calls(result.calls, handle, header=not no_header)
     logger.info("%s: %d %s", result.counts.summary(), n_rows, "rows" if all_windows else "calls")
     if manifest is not None:
         counts = result.counts.to_json() | {"n_rows": n_rows}

@@ -4,8 +4,15 @@ import os
 import signal
 import time
 
+from dnabert_cli.errors import EXIT_SIGNAL
+
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _SECONDS_TO_SAVE = 30.0
+
+
+def is_request_to_stop(stop: SystemExit) -> bool:
+    """Tell whether the program ends because it was asked to, by a signal that allows to save."""
+    return stop.code in {EXIT_SIGNAL + number for number in _STOP_SIGNALS}
 
 
 class StopRequest:

@@ -130,7 +130,7 @@ def write_manifest(
         counts: what the log says in numbers: records read, windows skipped, calls written.
     """
     values = origin(command, settings, inputs) | {
-        "models": [{"name": name, "sha256": _weights_checksum(name)} for name in models],
+        "models": [{"name": name, "sha256": weights_checksum(name)} for name in models],
         "counts": counts,
     }
     write_json(values, path)
@@ -152,7 +152,8 @@ def _checksum(path: str) -> str | None:
     return sha256(path) if Path(path).is_file() else None
 
 
-def _weights_checksum(model: str) -> str | None:
+def weights_checksum(model: str) -> str | None:
+    """Return the SHA-256 of the weights of a model; of the hub's there is none."""
     if model.startswith(HUB_PREFIX):
         return None
     folder = find_model(model)

@@ -1,13 +1,16 @@
 """`dnabert predict`: sequences in, one row of answers each out, or one per base (head `token`).
 
 A sequence longer than the model's window is tiled and its windows are combined: nothing is ever
-cut off without a word.
+cut off without a word. The answers to the rows taken together can be kept, so that a run can be
+resumed or shared out (`formats/units.py`).
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +20,7 @@ from dnabert_cli.core.checkpoint import Model, load_models
 from dnabert_cli.core.ensemble import Ensemble
 from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.formats.tables import read_sequences
+from dnabert_cli.formats.units import Arrays, Units, unit_key
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Example
 from dnabert_cli.sequence.windows import n_unknown, tile
@@ -40,7 +44,7 @@ _DEFAULT_AGGREGATE = PredictConfig.aggregate
 Floats = npt.NDArray[np.float32]
 
 
-def predict(
+def predict(  # noqa: PLR0913  eight things a caller may say, most of them seldom said
     source: str,
     models: Sequence[str],
     config: PredictConfig,
@@ -48,6 +52,7 @@ def predict(
     genome: str | None = None,
     embed: bool = False,
     download: bool = False,
+    units: Units | None = None,
     progress: Progress = SILENT,
 ) -> Predictions:
     """Predict what a model, or several averaged, answers to sequences.
@@ -59,6 +64,7 @@ def predict(
         genome: FASTA that BED intervals refer to.
         embed: also compute embeddings (of the first model).
         download: models of the hub may be fetched.
+        units: answers kept from before or for later; `None`: none are.
         progress: told of the sequences done.
 
     Raises:
@@ -72,11 +78,13 @@ def predict(
         raise OptionsError(
             f"--aggregate {config.aggregate}: this model answers per base, its windows are averaged"
         )
+    units = units or Units()
     predictor = _TiledPredictor(
-        Ensemble(loaded, config.compute),
+        Ensemble(loaded, units.compute_config(config.compute)),
         config,
         window=min(longest_input(model) for model in loaded),
         embed=embed,
+        units=units,
         progress=progress,
     )
     rows = predictor.predictions(read_sequences(source, genome=genome))
@@ -105,6 +113,7 @@ class _TiledPredictor:
         *,
         window: int,
         embed: bool,
+        units: Units,
         progress: Progress,
     ) -> None:
         self.ensemble = ensemble
@@ -114,6 +123,7 @@ class _TiledPredictor:
         self.window = window
         self.stride = config.stride or max(1, window // 2)
         self.embed = embed
+        self.units = units
         self.progress = progress
         self.counts = PredictCounts()
 
@@ -134,11 +144,28 @@ class _TiledPredictor:
 
     def _score_bases(self, chunk: Sequence[Example]) -> Iterator[Prediction]:
         for group in groups_of(chunk):
-            sequences = [example.sequence for example in group]
-            found = average_bases(sequences, self.ensemble, self.window, self.stride)
-            for example, (means, counts) in zip(group, found, strict=True):
-                vector = self._vector(example) if self.embed else None
+            answers = self._answers(group, partial(self._base_answers, group))
+            if answers is None:
+                continue
+            first = 0
+            for i, example in enumerate(group):
+                rows = slice(first, first + len(example.sequence))
+                first = rows.stop
+                means, counts = answers["means"][rows], answers["counts"][rows]
+                vector = answers["vectors"][i] if self.embed else None
                 yield from base_rows(self.task, example, means, counts, vector)
+
+    def _base_answers(self, group: Sequence[Example]) -> Arrays:
+        """Return means `[B, K]` and counts `[B]` of all bases; vectors `[N, D]` if asked for."""
+        sequences = [example.sequence for example in group]
+        found = average_bases(sequences, self.ensemble, self.window, self.stride)
+        answers: dict[str, npt.NDArray[Any]] = {
+            "means": np.concatenate([means for means, _ in found]),
+            "counts": np.concatenate([counts for _, counts in found]),
+        }
+        if self.embed:
+            answers["vectors"] = np.stack([self._vector(example) for example in group])
+        return answers
 
     def _vector(self, example: Example) -> Floats:
         pieces = [window.sequence for window in self._windows(example)]
@@ -147,18 +174,43 @@ class _TiledPredictor:
 
     def _score(self, chunk: Sequence[Example]) -> Iterator[Prediction]:
         windows = [self._windows(example) for example in chunk]
+        answers = self._answers(chunk, lambda: self._window_answers(windows))
+        if answers is None:
+            return
+        rows: Iterator[tuple[Example, int]]
+        if self.aggregate == "windows":
+            rows = ((window, 1) for of_example in windows for window in of_example)
+        else:
+            rows = zip(chunk, map(len, windows), strict=True)
+        for i, (example, n_windows) in enumerate(rows):
+            vector = answers["vectors"][i] if self.embed else None
+            yield self._prediction(example, n_windows, answers["scores"][i], vector)
+
+    def _answers(self, examples: Sequence[Example], compute: Callable[[], Arrays]) -> Arrays | None:
+        """Return the answers to rows taken together; `None` where they are another shard's."""
+        what = "scores and vectors" if self.embed else "scores"
+        key = unit_key(what, *(example.sequence for example in examples))
+        return self.units.answer(key, compute)
+
+    def _window_answers(self, windows: Sequence[Sequence[Example]]) -> Arrays:
+        """Return scores `[N, K]` of rows of the table; vectors `[N, D]` if asked for.
+
+        Args:
+            windows: of each sequence.
+        """
         sequences = [window.sequence for of_example in windows for window in of_example]
-        scores = self.ensemble.score_sequences(sequences)
-        vectors: Floats | None = None
+        lengths = [len(of_example) for of_example in windows]
+        answers = {"scores": self.ensemble.score_sequences(sequences)}
         if self.embed:
-            vectors = self.ensemble.embed_sequences(sequences, self.config.pooling)
-        first = 0
-        for example, of_example in zip(chunk, windows, strict=True):
-            rows = slice(first, first + len(of_example))
-            first = rows.stop
-            yield from self._combine(
-                example, of_example, scores[rows], None if vectors is None else vectors[rows]
-            )
+            answers["vectors"] = self.ensemble.embed_sequences(sequences, self.config.pooling)
+        if self.aggregate == "windows":
+            return answers
+        ends = np.cumsum(lengths)
+        rows = [slice(end - n, end) for end, n in zip(ends, lengths, strict=True)]
+        combined = {"scores": np.stack([self._combine(answers["scores"][each]) for each in rows])}
+        if self.embed:
+            combined["vectors"] = np.stack([answers["vectors"][each].mean(0) for each in rows])
+        return combined
 
     def _windows(self, example: Example) -> list[Example]:
         """The windows of an example, with their coordinates; one, itself, when it is short."""
@@ -172,27 +224,16 @@ class _TiledPredictor:
         kept = starts[readable] if readable.any() else starts
         return [_window(example, int(start), self.window) for start in kept]
 
-    def _combine(
-        self,
-        example: Example,
-        windows: Sequence[Example],
-        scores: Floats,
-        vectors: Floats | None,
-    ) -> Iterator[Prediction]:
-        if self.aggregate == "windows":
-            for i, window in enumerate(windows):
-                vector = None if vectors is None else vectors[i]
-                yield self._prediction(window, 1, scores[i], vector)
-            return
+    def _combine(self, scores: Floats) -> Floats:
+        """Return one answer `[K]` for those to the windows of a sequence, `[W, K]`."""
         if self.aggregate == "mean":
-            probabilities = scores.mean(0)
+            combined: Floats = scores.mean(0)
         elif self.task.head == "class":
             # the window that speaks most clearly against the background speaks for the sequence
-            probabilities = scores[scores[:, self.task.background_index].argmin()]
+            combined = scores[scores[:, self.task.background_index].argmin()]
         else:
-            probabilities = scores.max(0)
-        vector = None if vectors is None else vectors.mean(0)
-        yield self._prediction(example, len(windows), probabilities, vector)
+            combined = scores.max(0)
+        return combined
 
     def _prediction(
         self, example: Example, n_windows: int, probabilities: Floats, vector: Floats | None

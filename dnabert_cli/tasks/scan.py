@@ -2,11 +2,14 @@
 
 A record is cut into units of some hundred thousand bases. Of each unit, all windows of a strand
 are tokenized once and scored; the calls that no later window can change are given out at once.
+The answers to a unit can be kept, so that a run can be resumed or shared out (`formats/units.py`).
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,7 @@ from dnabert_cli.errors import DataError
 from dnabert_cli.formats.bed import read_bed
 from dnabert_cli.formats.fasta import read_fasta
 from dnabert_cli.formats.indexed_fasta import fetch_regions, n_bases_of
+from dnabert_cli.formats.units import Arrays, Units, unit_key
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Call, Interval, SequenceRecord
 from dnabert_cli.sequence.windows import Starts, candidate_starts, n_unknown, tile
@@ -84,6 +88,7 @@ def scan(
     *,
     regions: str | None = None,
     download: bool = False,
+    units: Units | None = None,
     progress: Progress = SILENT,
 ) -> Scan:
     """Scan a genome with one model, or with several averaged.
@@ -94,6 +99,7 @@ def scan(
         config: stride, threshold, strands.
         regions: BED of the regions to scan; overlapping ones are scanned once.
         download: models of the hub may be fetched.
+        units: answers kept from before or for later; `None`: none are.
         progress: told of the bases done.
 
     Raises:
@@ -103,7 +109,9 @@ def scan(
     """
     intervals = merged(read_bed(regions)) if regions is not None else None
     loaded = load_models(models, download=download)
-    scanner = _Scanner(Ensemble(loaded, config.compute), config, loaded[0].name, progress)
+    units = units or Units()
+    ensemble = Ensemble(loaded, units.compute_config(config.compute))
+    scanner = _Scanner(ensemble, config, loaded[0].name, units, progress)
     records = read_fasta(genome) if intervals is None else fetch_regions(genome, intervals)
     total = (
         n_bases_of(genome)
@@ -142,7 +150,7 @@ class _Unit:
 
 class _Scanner:
     def __init__(
-        self, ensemble: Ensemble, config: ScanConfig, name: str, progress: Progress
+        self, ensemble: Ensemble, config: ScanConfig, name: str, units: Units, progress: Progress
     ) -> None:
         self.ensemble = ensemble
         self.task = ensemble.task
@@ -151,6 +159,7 @@ class _Scanner:
         self.threshold = self.task.threshold if config.threshold is None else config.threshold
         self.strands = ("+", "-") if config.strand == "both" else (config.strand,)
         self.max_unknown = config.max_unknown
+        self.units = units
         self.progress = progress
         self.counts = ScanCounts()
         self._position = 0.0  # bases done, over all records
@@ -162,34 +171,74 @@ class _Scanner:
         )
         for record in self._each(records):
             for unit in self._units(record):
-                for strand in self.strands:
-                    starts, scores = self._score(unit, strand)
-                    for column in self.task.called_classes:
-                        stitcher.add(
-                            record.name,
-                            starts + unit.offset,
-                            scores[:, column],
-                            strand,
-                            self.task.classes[column],
-                            unit.window,
-                        )
+                answers = self._answers(unit, self._positive)
+                if answers is None:
+                    continue
+                for strand, column in product(self.strands, self.task.called_classes):
+                    stitcher.add(
+                        record.name,
+                        answers[f"starts {column} {strand}"] + unit.offset,
+                        answers[f"scores {column} {strand}"],
+                        strand,
+                        self.task.classes[column],
+                        unit.window,
+                    )
                 yield from stitcher.advance(record.name, unit.offset + unit.n_starts)
             yield from stitcher.finish()
 
     def windows(self, records: Iterator[SequenceRecord]) -> Iterator[WindowRow]:
         """Yield every window, sorted by start and strand, with its best called class."""
-        called = np.array(self.task.called_classes)
         for record in self._each(records):
             for unit in self._units(record):
+                answers = self._answers(unit, self._best)
+                if answers is None:
+                    continue
                 rows: list[WindowRow] = []
                 for strand in self.strands:
-                    starts, scores = self._score(unit, strand)
-                    best = called[scores[:, called].argmax(1)] if len(starts) else called[:0]
-                    for i, start in enumerate((starts + unit.offset).tolist()):
-                        name, score = self.task.classes[best[i]], float(scores[i, best[i]])
-                        end = start + unit.window
-                        rows.append((record.name, start, end, name, score, strand))
+                    names = (f"starts {strand}", f"classes {strand}", f"scores {strand}")
+                    columns = (answers[name].tolist() for name in names)
+                    for start, best, score in zip(*columns, strict=True):
+                        first, name = start + unit.offset, self.task.classes[best]
+                        rows.append((record.name, first, first + unit.window, name, score, strand))
                 yield from sorted(rows, key=lambda row: (row[1], row[5]))
+
+    def _answers(
+        self, unit: _Unit, kept: Callable[[Starts, Probabilities], Arrays]
+    ) -> Arrays | None:
+        """Return what is kept of both strands of a unit; `None` where it is another shard's."""
+        key = unit_key(unit.sequence, str(unit.window), unit.grid.tobytes())
+        answers = self.units.answer(key, lambda: self._compute(unit, kept))
+        if answers is not None:
+            self.counts.n_windows += int(answers["n_windows"])
+            self.counts.n_skipped_unknown += int(answers["n_skipped"])
+        return answers
+
+    def _compute(self, unit: _Unit, kept: Callable[[Starts, Probabilities], Arrays]) -> Arrays:
+        answers: dict[str, npt.NDArray[Any]] = {}
+        n_windows = n_skipped = 0
+        for strand in self.strands:
+            starts, n_unreadable = self._starts(unit, strand)
+            scores = self._score(unit, strand, starts)
+            n_windows, n_skipped = n_windows + len(starts), n_skipped + n_unreadable
+            answers |= {f"{name} {strand}": each for name, each in kept(starts, scores).items()}
+        return answers | {"n_windows": np.array(n_windows), "n_skipped": np.array(n_skipped)}
+
+    def _positive(self, starts: Starts, scores: Probabilities) -> Arrays:
+        """Return starts and scores of the windows of each class that can be called."""
+        answers: dict[str, npt.NDArray[Any]] = {}
+        for column in self.task.called_classes:
+            # in double precision, as `CallStitcher` has it
+            positive = scores[:, column].astype(np.float64) >= self.threshold
+            answers[f"starts {column}"] = starts[positive]
+            answers[f"scores {column}"] = scores[positive, column]
+        return answers
+
+    def _best(self, starts: Starts, scores: Probabilities) -> Arrays:
+        """Return start, best called class and its score of every window."""
+        called = np.array(self.task.called_classes)
+        best = called[scores[:, called].argmax(1)] if len(starts) else called[:0]
+        of_best = scores[np.arange(len(starts)), best]
+        return {"starts": starts, "classes": best.astype(np.int32), "scores": of_best}
 
     def _each(self, records: Iterator[SequenceRecord]) -> Iterator[SequenceRecord]:
         with self.ensemble:
@@ -226,26 +275,27 @@ class _Scanner:
             done = n_bases if last == n_bases - window + 1 else last
             self._advance_to(record_start + done)
 
-    def _score(self, unit: _Unit, strand: str) -> tuple[Starts, Probabilities]:
-        """Return the forward starts `[B]`, ascending, and probabilities `[B, K]` of a strand."""
+    def _starts(self, unit: _Unit, strand: str) -> tuple[Starts, int]:
+        """Return the forward starts `[B]` of a strand, ascending, and how many N leave out."""
         starts = unit.grid if self.task.candidates is None else self._candidates(unit, strand)
-        if len(starts):
-            n_allowed = self.max_unknown * unit.window
-            readable = n_unknown(unit.sequence, starts, unit.window) <= n_allowed
-            self.counts.n_skipped_unknown += int((~readable).sum())
-            starts = starts[readable]
-        self.counts.n_windows += len(starts)
         if len(starts) == 0:
-            return starts, np.empty((0, len(self.task.classes)), dtype=np.float32)
+            return starts, 0
+        n_allowed = self.max_unknown * unit.window
+        readable = n_unknown(unit.sequence, starts, unit.window) <= n_allowed
+        return starts[readable], int((~readable).sum())
+
+    def _score(self, unit: _Unit, strand: str, starts: Starts) -> Probabilities:
+        """Return the probabilities `[B, K]` of the windows of a strand."""
+        if len(starts) == 0:
+            return np.empty((0, len(self.task.classes)), dtype=np.float32)
         bases_per_window = unit.n_starts / len(starts) / len(self.strands)
-        scores = self.ensemble.score_windows(
+        return self.ensemble.score_windows(
             unit.sequence,
             starts,
             unit.window,
             strand,
             lambda n_windows: self._advance_to(self._position + n_windows * bases_per_window),
         )
-        return starts, scores
 
     def _advance_to(self, position: float) -> None:
         """Report progress up to a position among all bases, in whole bases."""
