@@ -22,6 +22,7 @@ from dnabert_cli.cli.motifs import motifs
 from dnabert_cli.cli.predict import predict
 from dnabert_cli.cli.pretrain import pretrain
 from dnabert_cli.cli.scan import scan
+from dnabert_cli.cli.variants import variants
 from dnabert_cli.cli.viz import viz
 from dnabert_cli.errors import (
     EXIT_BUG,
@@ -56,6 +57,7 @@ app.command(name="pretrain")(pretrain)
 app.command(name="dataset")(dataset)
 app.command(name="viz")(viz)
 app.command(name="motifs")(motifs)
+app.command(name="variants")(variants)
 app.command(name="evaluate")(evaluate)
 
 

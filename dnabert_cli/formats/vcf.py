@@ -94,6 +94,7 @@ class VariantReader:
         header: what stands above the records.
         n_records: how many records were read so far.
         n_unsorted: how many of them stood before or apart from where sorting would put them.
+        first_unsorted: number of the first of these, `None` while there is none.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class VariantReader:
         self.header = header
         self.n_records = 0
         self.n_unsorted = 0
+        self.first_unsorted: int | None = None
         self._records = records
         self._close = close
         self._order = SortOrder()
@@ -131,6 +133,7 @@ class VariantReader:
         self.n_records = record.number
         if not self._order.follows(record.chrom, record.position):
             self.n_unsorted += 1
+            self.first_unsorted = self.first_unsorted or record.number
             if self._require_sorted:
                 raise FormatError(
                     self.header.path,
