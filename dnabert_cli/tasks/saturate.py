@@ -87,11 +87,11 @@ class Saturation:
         if not self.n_alleles:
             raise DataError(
                 f"{shown(genome if regions is None else regions)}: there is no A, C, G or T to "
-                f"replace in {len(self.regions)} region(s)"
+                "replace"
             )
         n_bases = sum(region.end - region.start for region in self.regions)
         logger.info(
-            "%s alleles of %s bases in %s region(s); %s of the bases are no A, C, G or T",
+            "alleles: %s, bases: %s, regions: %s; bases that are no A, C, G or T: %s",
             *(f"{n:,}" for n in (self.n_alleles, n_bases, len(self.regions), self.n_unknown)),
         )
 

@@ -221,12 +221,12 @@ class MutationMaps:
             MutationMap(
                 self._letters(region),
                 None if importance is None else importance[number],
-                0.0,
+                None,
                 self._scores[number][column],
             ),
             first=region.start + 1,
             title="" if fmt == _PAGE else f"{_named(region)}, {channel}",
-            score_label=f"S of {channel}",
+            score_label=f"S of {channel}: how far the substitution changes it",
             fmt="svg" if fmt == _PAGE else fmt,
         )
 

@@ -220,7 +220,7 @@ def test_packed_genomes_are_read(tmp_path):
 def test_what_there_is_to_do_is_told(saturation, caplog):
     with caplog.at_level(logging.INFO, logger=module.__name__):
         saturation(deletions=True)
-    expected = "32 alleles of 11 bases in 2 region(s); 2 of the bases are no A, C, G or T"
+    expected = "alleles: 32, bases: 11, regions: 2; bases that are no A, C, G or T: 2"
     assert caplog.messages == [expected]
 
 
@@ -229,7 +229,7 @@ def test_what_there_is_to_do_is_told(saturation, caplog):
     [
         ("c1\t0\t1\nc9\t0\t1\n", DataError, r"r.bed:2: .*no sequence named 'c9'"),
         ("c1\t0\t1\nc1\t3\t19\n", DataError, r"r.bed:2: c1:3-19 .* which has 10 bases"),
-        ("c1\t4\t5\n", DataError, r"r.bed: there is no A, C, G or T to replace in 1 region"),
+        ("c1\t4\t5\n", DataError, r"r.bed: there is no A, C, G or T to replace"),
         ("c1\t4\n", FormatError, r"r.bed:1: not BED"),
         ("# nothing\n", DataError, r"r.bed holds no regions"),
     ],

@@ -31,14 +31,14 @@ class MutationMap:
     Attributes:
         sequence: L letters.
         importance: `[L]`, a score of every base, drawn above the map, or `None`.
-        wild_type: the score of the sequence as it is.
+        wild_type: the score of the sequence as it is; `None` where `mutant` are changes already.
         mutant: `[L, 4]`, the score with A, C, G or T in place of each base; NaN for the letter
             that is there already, and where it is not known (grey).
     """
 
     sequence: str
     importance: Floats | None
-    wild_type: float
+    wild_type: float | None
     mutant: Floats
 
 
@@ -63,7 +63,8 @@ def draw_mutations(
         ValueError: no or too many bases, or scores that do not fit them.
     """
     _check(mutations)
-    changes = np.asarray(mutations.mutant, dtype=np.float64) - mutations.wild_type  # [L, 4]
+    wild_type = mutations.wild_type
+    changes = np.asarray(mutations.mutant, dtype=np.float64) - (wild_type or 0.0)  # [L, 4]
     known = np.abs(changes[np.isfinite(changes)])
     limit = float(known.max()) if len(known) and known.max() > 0 else 1.0
     scale = canvas.color_scale(np.array([-limit, limit]))
@@ -79,8 +80,10 @@ def draw_mutations(
     maps[-1].set_xlabel("position (bases)")
     if mutations.importance is not None:
         _draw_strips(strips, mutations.importance, lines)
-    canvas.draw_color_bar(figure, bar, scale, f"{score_label}: mutant less wild type")
-    _draw_note(figure, f"wild type: {score_label} {mutations.wild_type:.3g}")
+    is_change = wild_type is None
+    shown = score_label if is_change else f"{score_label}: mutant less wild type"
+    canvas.draw_color_bar(figure, bar, scale, shown)
+    _draw_note(figure, "wild type" if is_change else f"wild type: {score_label} {wild_type:.3g}")
     canvas.draw_title(figure, title)
     canvas.fit_height(
         figure, [*strips, *maps], _MAP_INCHES * len(maps) + _STRIP_INCHES * len(strips)
@@ -97,7 +100,7 @@ def _check(mutations: MutationMap) -> None:
     if mutations.importance is not None and np.shape(mutations.importance) != (length,):
         shape = np.shape(mutations.importance)
         raise ValueError(f"{length} bases do not fit importance of shape {shape}")
-    if not math.isfinite(mutations.wild_type):
+    if mutations.wild_type is not None and not math.isfinite(mutations.wild_type):
         raise ValueError("the score of the wild type is not a number")
 
 

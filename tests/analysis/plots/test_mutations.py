@@ -80,6 +80,22 @@ def test_cells_have_the_colour_of_mutant_less_wild_type(figures):
     assert cells[2, 0, :3].min() > 0.95  # no change is white
 
 
+def test_scores_that_are_changes_are_drawn_as_they_are(figures):
+    changes = dataclasses.replace(MAP, wild_type=None, mutant=MUTANT - 0.5)
+    (axis,), (of_changes,) = maps(drawn()), maps(drawn(changes))
+
+    assert np.array_equal(of_changes.images[0].get_array(), axis.images[0].get_array())
+
+
+def test_the_colour_bar_of_changes_says_no_wild_type():
+    changes = dataclasses.replace(MAP, wild_type=None)
+    text = " ".join(text for text in words(draw_mutations(
+        changes, first=0, title="", score_label="S", fmt="svg")))  # fmt: skip
+
+    assert "less" not in text
+    assert "wild type:" not in text
+
+
 def test_cells_that_are_not_known_are_grey_but_not_those_of_the_letters_there(figures):
     (axis,) = maps(drawn())
     cells = np.asarray(axis.images[0].get_array())
