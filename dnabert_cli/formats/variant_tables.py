@@ -8,22 +8,18 @@ base, because BED has no place before it.
 Texts come from files: bytes that are no UTF-8 survive, and tabs and line ends become a blank.
 """
 
-import logging
 import math
 import numbers
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 from dnabert_cli.formats.files import open_output
-from dnabert_cli.formats.vcf import SortOrder, load_pysam
+from dnabert_cli.formats.tabix import drop_index, write_index
+from dnabert_cli.formats.vcf import SortOrder
 from dnabert_cli.formats.vcf_writer import check_annotated
-
-logger = logging.getLogger(__name__)
 
 TableFormat = Literal["tsv", "bed"]
 
@@ -31,8 +27,6 @@ TSV_COLUMNS = ("chrom", "pos", "id", "ref", "alt", "kind")
 BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand")
 MISSING = "."
 
-_PACKED = (".gz", ".bgz")
-_MAX_TBI = 1 << 29  # bases; the index of tabix reaches no further
 _UNSAFE = re.compile(r"[\t\r\n]+")
 _BLANK = re.compile(r"\s")
 _N_LETTERS_NAMED = 10  # of each allele, in a name
@@ -139,9 +133,8 @@ def open_allele_table(
         writer = AlleleTableWriter(handle.buffer, columns, fmt=fmt, header=header)
         yield writer
         writer.close()
-        _drop_index(path)
-    if path.endswith(_PACKED) and Path(path).is_file():
-        _write_index(path, writer, fmt)
+        drop_index(path)
+    write_index(path, _LAYOUTS[fmt], last=writer.last, is_sorted=writer.is_sorted)
 
 
 def _tsv_cells(row: AlleleRow) -> Iterator[str]:
@@ -181,29 +174,3 @@ def _text(value: float | str | None) -> str:
     if isinstance(value, numbers.Integral):
         return str(int(value))
     return f"{value + 0.0:.6g}" if math.isfinite(value) else MISSING  # no minus zero
-
-
-def _drop_index(path: str) -> None:
-    """Remove the index of a file that is about to be replaced."""
-    if path.endswith(_PACKED):
-        for suffix in (".tbi", ".csi"):
-            Path(path + suffix).unlink(missing_ok=True)
-
-
-def _write_index(path: str, writer: AlleleTableWriter, fmt: TableFormat) -> None:
-    if not writer.is_sorted:
-        logger.warning(
-            "%s is not sorted: it gets no index; sort the variants with bcftools sort", path
-        )
-        return
-    pysam = load_pysam(f"writing {path}")
-    is_csi = writer.last >= _MAX_TBI
-    index = Path(path + (".csi" if is_csi else ".tbi"))
-    part = index.with_name(f".{index.name}.{os.getpid()}.part")
-    try:
-        pysam.tabix_index(path, index=str(part), csi=is_csi, force=True, **_LAYOUTS[fmt])
-        part.replace(index)
-    except (OSError, ValueError) as error:
-        logger.warning("%s could not be indexed: %s", path, error)
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ There, as with bcftools, a value that contradicts its declaration (AC=abc) becom
 """
 
 import logging
-import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -29,16 +28,15 @@ from dnabert_cli.formats.info_tags import (
     value_texts,
     without_tags,
 )
+from dnabert_cli.formats.tabix import BCF, VCF, drop_index, is_indexed, write_index
 from dnabert_cli.formats.vcf import SortOrder, VariantRecord, load_pysam
 from dnabert_cli.formats.vcf_header import VariantHeader, annotated_header, meta_id
 
 logger = logging.getLogger(__name__)
 
-_PACKED = (".gz", ".bgz")
 _INFO = 7  # column
 _FILTER = 6
 _FORMAT = 8
-_MAX_TBI = 1 << 29  # bases; the index of tabix reaches no further
 
 _Texts = list[tuple[InfoTag, list[str]]]
 
@@ -163,7 +161,7 @@ def check_annotated(path: str, force: bool, inputs: Iterable[str] = ()) -> None:
         DnabertError: as `check_output`; or it is packed and pysam is missing.
     """
     check_output(path, force, inputs)
-    if path.endswith((*_PACKED, ".bcf")):
+    if is_indexed(path):
         load_pysam(f"writing {path}")
 
 
@@ -213,8 +211,8 @@ def open_annotated(
             writer.n_records,
             ", ".join(tag.id for tag in tags),
         )
-    if path.endswith((*_PACKED, ".bcf")) and Path(path).is_file():
-        _write_index(path, writer)
+    layout = BCF if path.endswith(".bcf") else VCF
+    write_index(path, layout, last=writer.last, is_sorted=writer.is_sorted)
 
 
 @contextmanager
@@ -232,7 +230,7 @@ def _text_output(
         writer = _TextWriter(handle.buffer, lines, header, tags, undeclared)
         yield writer
         writer.close()
-        _drop_index(path)
+        drop_index(path)
 
 
 @contextmanager
@@ -252,7 +250,7 @@ def _bcf_output(
             writer.close()
         with open_output(path, force=force) as handle, packed.open("rb") as bcf:
             shutil.copyfileobj(bcf, handle.buffer)
-            _drop_index(path)
+            drop_index(path)
 
 
 @contextmanager
@@ -277,7 +275,7 @@ def _converted_output(
         )
         with open_output(path, force=force) as handle:
             _convert(text, str(folder / "header"), str(handle.name), path)
-            _drop_index(path)
+            drop_index(path)
 
 
 @contextmanager
@@ -344,30 +342,3 @@ class _Undeclared:
             typed = "" if kind == "FILTER" else f"Number={number},Type={type_},"
             lines.append(f'##{kind}=<ID={name},{typed}Description="not declared in the input">')
         return lines
-
-
-def _drop_index(path: str) -> None:
-    """Remove the index of a file that is about to be replaced."""
-    if path.endswith((*_PACKED, ".bcf")):
-        for suffix in (".tbi", ".csi"):
-            Path(path + suffix).unlink(missing_ok=True)
-
-
-def _write_index(path: str, writer: AnnotatedWriter) -> None:
-    if not writer.is_sorted:
-        logger.warning("%s is not sorted: it gets no index; sort it with bcftools sort", path)
-        return
-    pysam = load_pysam(f"writing {path}")
-    is_bcf = path.endswith(".bcf")
-    is_csi = is_bcf or writer.last >= _MAX_TBI
-    index = Path(path + (".csi" if is_csi else ".tbi"))
-    part = index.with_name(f".{index.name}.{os.getpid()}.part")
-    try:
-        pysam.tabix_index(
-            path, preset="bcf" if is_bcf else "vcf", index=str(part), csi=is_csi, force=True
-        )
-        part.replace(index)
-    except (OSError, ValueError) as error:
-        logger.warning("%s could not be indexed: %s", path, error)
-    finally:
-        part.unlink(missing_ok=True)
