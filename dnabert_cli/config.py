@@ -102,7 +102,8 @@ class TaskConfig:
     stride: int = 50  # bases between the windows of a scan
     # (letters, offset from the anchor) of which one must stand in the window; None: every stride
     candidates: tuple[tuple[str, int], ...] | None = None
-    offsets: int | None = None  # windows per strand that `variants` reads an allele in; None: ten
+    # windows per strand that `variants` reads an allele in; None: ten, or all at candidates
+    offsets: int | None = None
     # of head `class`: the class that is never called; None: the first
     background: str | None = None
     pooling: str = "cls"

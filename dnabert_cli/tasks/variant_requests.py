@@ -87,6 +87,8 @@ def check(request: VariantRequest) -> None:
         for name, is_given in names.items():
             if is_given and not is_there:
                 raise OptionsError(f"{name} belongs to {owner}")
+    if request.enrichment and request.settings.top:
+        raise OptionsError("--enrichment compares all alleles: leave out --top")
     if request.saturate and request.settings.haplotypes:
         raise OptionsError("--haplotypes belongs to --vcf: all substitutions have no genotypes")
     _check_output(request)

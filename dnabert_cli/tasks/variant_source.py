@@ -4,13 +4,14 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import unquote
 
-from dnabert_cli.errors import DnabertError, OptionsError, shown
+from dnabert_cli.errors import DnabertError, FormatError, OptionsError, shown
 from dnabert_cli.formats.files import open_binary
 from dnabert_cli.formats.vcf import VariantReader, VariantRecord, open_variants
 from dnabert_cli.formats.vcf_header import VariantHeader
@@ -51,17 +52,30 @@ class VariantFile:
     def __init__(self, path: str, *, again: bool = False, require_sorted: bool = False) -> None:
         self._stack = ExitStack()
         self._require_sorted = require_sorted
+        self._given = path
         self._path = self._copy() if again and path == STDIN else path
         self._told = False
-        reader = self._open()
-        self.header = reader.header
-        # read at once: what is wrong with the first record is told before anything is written
-        first = list(next(([one] for one in reader), []))
+        with self._named():
+            reader = self._open()
+            # read at once: what is wrong with it is told before anything is written
+            first = list(next(([one] for one in reader), []))
+        self.header = replace(reader.header, path=path)
         self._opened: tuple[VariantReader, list[VariantRecord]] | None = (reader, first)
 
     def _open(self) -> VariantReader:
         reader = open_variants(self._path, require_sorted=self._require_sorted)
         return self._stack.enter_context(reader)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Call the copy of standard input by that name in what is wrong with it."""
+        try:
+            yield
+        except FormatError as error:
+            if self._path == self._given:
+                raise
+            error.args = (str(error.args[0]).replace(self._path, shown(self._given)),)
+            raise
 
     def _copy(self) -> str:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dnabert."))
@@ -89,12 +103,13 @@ class VariantFile:
         """Yield the records, from the first one on whenever it is called."""
         reader, first = self._opened or (self._open(), [])
         self._opened = None
-        yield from chain(first, reader)
+        with self._named():
+            yield from chain(first, reader)
         if reader.first_unsorted is not None and not self._told:
             self._told = True
             logger.warning(
                 "%s is not sorted: record %d is the first of %d that come too late",
-                shown(self._path), reader.first_unsorted, reader.n_unsorted,
+                shown(self.header.path), reader.first_unsorted, reader.n_unsorted,
             )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dnabert_cli.analysis.empirical_null import EmpiricalNull, StreamedQ, Strongest
-from dnabert_cli.errors import shown
+from dnabert_cli.errors import DataError, shown
 from dnabert_cli.formats.units import Units
 from dnabert_cli.formats.vcf import VariantRecord
 from dnabert_cli.progress import SILENT, Progress
@@ -30,7 +30,8 @@ from dnabert_cli.variants_config import VariantsConfig
 
 logger = logging.getLogger(__name__)
 
-_MANY_MISMATCHES = 0.5  # of the REF alleles compared: from here on it is another assembly
+# Of the REF alleles compared, and at least so many: from here on it is another assembly.
+_MANY_MISMATCHES, _LEAST_MISMATCHES = 0.5, 10
 _NOT_COMPARED = {"no_alternative", "unknown_sequence", "telomere", "past_the_end"}
 
 Scored = tuple[VariantRecord, AlleleScores]
@@ -70,7 +71,8 @@ class VariantCounts:
     def is_other_assembly(self) -> bool:
         """Whether most REF alleles are not in the genome."""
         n_compared = self.n_records - sum(self.skipped[reason] for reason in _NOT_COMPARED)
-        return self.n_mismatches > _MANY_MISMATCHES * n_compared
+        least = max(_LEAST_MISMATCHES, _MANY_MISMATCHES * n_compared)
+        return self.n_mismatches > least
 
     def to_json(self) -> dict[str, int]:
         """Return the counts for a manifest."""
@@ -200,6 +202,11 @@ class _Run:
             self._source, self._genome, self._scorer, n, self._config.seed, self._units
         )
         if sizes is not None:
+            if np.isnan(sizes).all(axis=0).any():
+                raise DataError(
+                    "no null: none of the random substitutions has a score",
+                    hint="draw more with --null, or allow more N with --max-unknown",
+                )
             self._nulls = [EmpiricalNull(np.abs(of_channel)) for of_channel in sizes.T]
             self._streamed = [StreamedQ(null.n) for null in self._nulls]
 
