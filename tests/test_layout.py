@@ -25,6 +25,7 @@ LONG_FUNCTIONS: dict[str, str] = {
     "dnabert_cli/cli/finetune.py:finetune": "one line per option, nothing else",
     "dnabert_cli/cli/motifs.py:motifs": "one line per option, nothing else",
     "dnabert_cli/cli/pretrain.py:pretrain": "one line per option, nothing else",
+    "dnabert_cli/cli/variants.py:variants": "one line per option, nothing else",
 }
 
 TOP_LEVEL = {

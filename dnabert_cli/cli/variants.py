@@ -138,7 +138,7 @@ def variants(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score what variants do to promoters, splice sites or binding sites; annotated VCF."""
+    """Score what variants do to sites; annotated VCF, tables, maps."""
     from dnabert_cli.formats import files, reports
     from dnabert_cli.tasks import variant_requests as work
 
