@@ -180,21 +180,21 @@ def variants(
     work.check(request)
     files.check_outputs([output, enrichment, manifest], force, request.inputs)
     with work.opened(request) as job:
+        inputs = work.inputs_of(request, job)
+        files.check_outputs([output, enrichment, manifest], force, inputs)
         every = [name for group in names.values() for name in group]
         with units.units_of_run(
             context,
             settings,
             every,
-            request.inputs,
+            inputs,
             genome=job.genome.path,
             asked_twice=settings.asks_twice,
         ) as kept:
             counts = work.run(request, job, units=kept, progress=progress)
     logger.info(counts.summary())
     if manifest is not None:
-        reports.write_manifest(
-            manifest, "variants", settings, request.inputs, every, counts.to_json()
-        )
+        reports.write_manifest(manifest, "variants", settings, inputs, every, counts.to_json())
 
 
 def model_groups(models: list[str] | None, task: str | None) -> dict[str, list[str]]:

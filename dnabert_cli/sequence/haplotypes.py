@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from dnabert_cli.sequence.alleles import Change, Letters, WindowPair, normalised, trimmed
 
-_N_BEYOND = 256  # bases beyond the windows whose changes may still move left into them
+N_BEYOND = 256  # bases beyond the windows whose changes may still move left into them
 
 
 class HaplotypeWindows(NamedTuple):
@@ -147,7 +147,7 @@ class Haplotype:
         # moves to the left past an anchor moves them by less than another.
         start = written.place_of(change.position - window) - 2 * window
         end = written.place_of(target.end + window) + 2 * window
-        first, last = written.within(start - _N_BEYOND, end + _N_BEYOND)
+        first, last = written.within(start - N_BEYOND, end + N_BEYOND)
         floor, offset = written.before(first)
         together = _leftmost(written.changes[first:last], floor, letters)
         # Without the change others stay on their side of it, so that what differs is the change.

@@ -52,7 +52,7 @@ def blocks(records: Iterable[VariantRecord], reach: int = 0) -> Iterator[Block]:
     source, ahead = iter(records), deque[VariantRecord]()
     known: list[VariantRecord] = []  # of this unit and what is within reach before it
     while block := _taken(ahead, source):
-        first, last = block[0], block[-1]
+        first, last = block[0], _farthest(block)
         before = [one for one in known if _is_near(one, first, reach)]
         after: list[VariantRecord] = []
         if reach:
@@ -74,10 +74,16 @@ def _taken(ahead: deque[VariantRecord], source: Iterator[VariantRecord]) -> list
     return block
 
 
+def _farthest(block: Sequence[VariantRecord]) -> VariantRecord:
+    """Return the record of the last sequence that reaches furthest: a deletion may be long."""
+    of_last = [one for one in block if one.chrom == block[-1].chrom]
+    return max(of_last, key=lambda one: one.position + len(one.ref))
+
+
 def _read_ahead(
     ahead: deque[VariantRecord], source: Iterator[VariantRecord], last: VariantRecord, reach: int
 ) -> None:
-    """Read until a record is out of reach of the last one of a unit."""
+    """Read until a record is out of reach of a unit."""
     while not ahead or _is_near(last, ahead[-1], reach):
         record = next(source, None)
         if record is None:

@@ -128,7 +128,7 @@ class VariantGenome:
             if found is not None and length is not None and length != self.lengths[found]:
                 logger.warning(
                     "%s declares %s with %d bases, %s has %d: is it the same assembly?",
-                    path, name, length, self.path, self.lengths[found],
+                    shown(path), name, length, self.path, self.lengths[found],
                 )  # fmt: skip
                 return
 

@@ -9,7 +9,7 @@ from dnabert_cli.formats.genotypes import Genotype, genotype_of, sample_index
 from dnabert_cli.formats.vcf import VariantRecord
 from dnabert_cli.formats.vcf_header import VariantHeader
 from dnabert_cli.sequence.alleles import Letters
-from dnabert_cli.sequence.haplotypes import Haplotype
+from dnabert_cli.sequence.haplotypes import N_BEYOND, Haplotype
 from dnabert_cli.tasks.genome import unknown_share
 from dnabert_cli.tasks.variant_blocks import Block
 from dnabert_cli.tasks.variant_genome import Allele, VariantGenome
@@ -67,7 +67,7 @@ class Phasing:
     ) -> None:
         self._header, self._genome = header, genome
         self._sample = sample_index(header, sample)
-        self.reach = _WINDOWS_AROUND * window
+        self.reach = _WINDOWS_AROUND * window + N_BEYOND
         self.n_unphased = 0
 
     def key(self, block: Block) -> str:

@@ -53,6 +53,11 @@ def null_scores(
             hint="leave out --null",
         )
     drawn = _drawn(near, genome, n, rng)
+    if not drawn:
+        raise DataError(
+            f"no null: nothing near the variants of {shown(source.header.path)} is like them",
+            hint="leave out --null",
+        )
     logger.info("null: %d random substitutions", len(drawn))
     found: list[npt.NDArray[np.float64]] = []
     for first in range(0, len(drawn), _UNIT):

@@ -98,8 +98,8 @@ def kind_of(path: str, given: str | None) -> Kind:
         raise OptionsError(f"--format {given} is unknown; known: {', '.join(FORMATS)}")
     bare = next((path.removesuffix(end) for end in _PACKED if path.endswith(end)), path)
     by_suffix = next((kind for end, kind in _SUFFIXES.items() if bare.endswith(end)), None)
-    if wanted not in {None, "vcf"} and path.endswith(".bcf"):
-        raise OptionsError(f"--format {given} does not go into {path}")
+    if None not in {wanted, by_suffix} and wanted != by_suffix:
+        raise OptionsError(f"--format {given} contradicts the name {path}")
     return wanted or by_suffix or "vcf"
 
 

@@ -96,7 +96,8 @@ def check(request: VariantRequest) -> None:
 
 def _check_output(request: VariantRequest) -> None:
     if map_format(request.output) is None:
-        kind_of(request.output, request.fmt)
+        if kind_of(request.output, request.fmt) == "vcf" and not request.header:
+            raise OptionsError("--no-header belongs to tables: VCF cannot do without its header")
         check_annotated(request.output, request.force, request.inputs)
         return
     if not request.saturate:
@@ -133,6 +134,12 @@ def opened(request: VariantRequest) -> Iterator[VariantJob]:
             _check_new(annotator, source)
             lookup = Lookup(annotator, genome, config.strong)
         yield VariantJob(source, genome, lookup)
+
+
+def inputs_of(request: VariantRequest, job: VariantJob) -> list[str]:
+    """Return the files that are read, the genome that a header names among them."""
+    genome = job.genome.path
+    return request.inputs if genome in request.inputs else [*request.inputs, genome]
 
 
 def _check_new(annotator: Annotator, source: VariantFile | Saturation) -> None:

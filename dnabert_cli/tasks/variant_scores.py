@@ -367,14 +367,14 @@ def _why(readings: Readings) -> str:
 def _channels(model: VariantModel, number: int) -> list[Channel]:
     columns = model.task.called_classes
     names = [model.task.classes[column] for column in columns]
+    keys = [f"{model.name}_{_as_key(name)}" for name in names]
+    if len(set(keys)) < len(keys):  # `H3K4+` and `H3K4-` have no letters to tell them apart
+        keys = [f"{key}_{column}" for key, column in zip(keys, columns, strict=True)]
+    if len(keys) == 1:
+        keys = [model.name]
     return [
-        Channel(
-            model.name if len(columns) == 1 else f"{model.name}_{_as_key(name)}",
-            number,
-            column,
-            name,
-        )
-        for column, name in zip(columns, names, strict=True)
+        Channel(key, number, column, name)
+        for key, column, name in zip(keys, columns, names, strict=True)
     ]
 
 

@@ -75,8 +75,15 @@ class WindowPlan:
         )
         if self.offsets is None or len(found) <= self.offsets:
             return found
+        centre = self.window // 2 if strand == "+" else self.window - 1 - self.window // 2
+        middle = min(max(change.position - centre, 0), n_bases - found[0].n_bases)
         nearest = sorted(
-            found, key=lambda one: (abs(one.start + held - change.position), one.start)
+            found,
+            key=lambda one: (
+                one.start != middle,
+                abs(one.start + held - change.position),
+                one.start,
+            ),
         )
         kept = set(nearest[: self.offsets])
         return [one for one in found if one in kept]

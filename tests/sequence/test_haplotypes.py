@@ -99,7 +99,7 @@ def test_windows_are_cut_from_the_whole_haplotypes(drawn, layout, n_beyond, data
     background = edited(genome, [*variants[:number], *variants[number + 1 :]])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(haplotypes, "_N_BEYOND", n_beyond)
+        patch.setattr(haplotypes, "N_BEYOND", n_beyond)
         found = around(genome, variants, number, window)
 
     for pair in pairs_of(found.change, window, anchor, genome):
