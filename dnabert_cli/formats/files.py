@@ -5,6 +5,7 @@ end mark every bgzip writer leaves.
 """
 
 import errno
+import glob
 import gzip
 import hashlib
 import io
@@ -24,6 +25,7 @@ _GZIP = b"\x1f\x8b"
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _BGZF_BLOCK = 0xFF00  # letters per block, as bgzip itself cuts them
 _BUFFER = 1 << 18
+_PART = ".part"  # of the name of an output that is not whole yet
 
 # What a file that is something else begins with, the most telling first.
 _SIGNATURES = (
@@ -183,13 +185,22 @@ def _standard_output() -> Iterator[TextIO]:
 
 def _renamed_output(path: str) -> Iterator[TextIO]:
     target = Path(path).resolve()  # a link is kept: the file it points to is replaced
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{_PART}")
     try:
         with _open_new(temporary, packed=path.endswith((".gz", ".bgz"))) as handle:
             yield handle
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(path: str) -> None:
+    """Remove what killed runs have left of an output; no other run may be writing it now."""
+    target = Path(path).resolve()
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*{_PART}"):
+        number = part.name.removeprefix(f".{target.name}.").removesuffix(_PART)
+        if number.isdigit():
+            part.unlink(missing_ok=True)
 
 
 def _open_new(path: Path, *, packed: bool) -> TextIO:

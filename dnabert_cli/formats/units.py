@@ -32,6 +32,7 @@ from dnabert_cli.errors import (
     ModelError,
     OptionsError,
 )
+from dnabert_cli.formats.files import remove_abandoned
 from dnabert_cli.formats.unit_file import UnitFile
 from dnabert_cli.formats.unit_runs import Run, Shard
 
@@ -147,6 +148,7 @@ def resumable_units(output: str, run: Run, *, resume: bool) -> Iterator[KeptUnit
     target = Path(output).resolve()  # as `files.open_output`, beside what a link points to
     path = target.with_name(f".{target.name}.units")
     with _locked(path, output) as handle:
+        remove_abandoned(output)
         file = UnitFile(str(path), handle)
         n_before = _go_on(file, run, output) if resume else _begin(file, run, output)
         units = KeptUnits(file, run.shard)

@@ -271,3 +271,13 @@ def test_a_shard_is_resumed(tmp_path):
 
     assert computed == ["e"]
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_run_has_left_of_its_output_goes(tmp_path):
+    """A run ended by SIGKILL left `.out.PID.part` beside the output for good."""
+    for name in (".out.123.part", ".out.mine.part", ".other.123.part"):
+        (tmp_path / name).touch()
+    with resumable_units(str(tmp_path / "out"), RUN, resume=False):
+        pass
+
+    assert {path.name for path in tmp_path.iterdir()} == {".out.mine.part", ".other.123.part"}
