@@ -1,13 +1,16 @@
 """`dnabert predict`: the options; the work is `tasks.predict`."""
 
 import logging
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dnabert_cli.cli import options, units
 from dnabert_cli.cli.console import configure
 from dnabert_cli.config import AGGREGATES, POOLINGS, ComputeConfig, PredictConfig
+
+if TYPE_CHECKING:
+    from dnabert_cli.tasks.predictions import Predictions
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ def predict(
     no_header: options.NoHeader = False,
     force: options.Force = False,
     resume: units.Resume = False,  # noqa: ARG001  works through the context, as `shard` does
-    shard: units.Share = None,  # noqa: ARG001
+    shard: units.Share = None,
     manifest: options.Manifest = None,
     device: options.Device = ComputeConfig.device,
     precision: options.Precision = ComputeConfig.precision,
@@ -64,9 +67,8 @@ def predict(
     quiet: options.Quiet = False,
 ) -> None:
     """Predict what a model answers to sequences; a table."""
-    from dnabert_cli.formats import files, reports, tables
+    from dnabert_cli.formats import files, reports
     from dnabert_cli.tasks.predict import predict as run
-    from dnabert_cli.tasks.predictions import EmbeddingCollector, table_rows
 
     progress = configure(verbose - quiet)
     settings = PredictConfig(
@@ -79,14 +81,15 @@ def predict(
     )
     models = options.model_names(model, task)
     inputs = [source] if genome is None else [source, genome]
-    files.check_outputs([output, embeddings, manifest], force, inputs)
-    with units.units_of_run(context, settings, models, inputs) as kept:
+    files.check_outputs([output, None if shard else embeddings, manifest], force, inputs)
+    embed = units.has_embeddings(context)
+    with units.units_of_run(context, settings, models, inputs, embeddings=embed) as kept:
         result = run(
             source,
             models,
             settings,
             genome=genome,
-            embed=embeddings is not None,
+            embed=embed,
             download=download,
             units=kept,
             progress=progress,
@@ -94,13 +97,24 @@ def predict(
         if kept.is_shard:
             units.exhaust(result.rows)
             return
-        vectors = EmbeddingCollector(result.rows)
-        with files.open_output(output, force=force) as handle:
-            tables.write_table(table_rows(vectors), result.columns, handle, header=not no_header)
-        if embeddings is not None:
-            vectors.save(embeddings)
+        _write(result, output, embeddings, header=not no_header, force=force)
     logger.info(result.counts.summary())
     if manifest is not None:
         reports.write_manifest(
             manifest, "predict", settings, inputs, models, result.counts.to_json()
         )
+
+
+def _write(
+    result: "Predictions", output: str, embeddings: str | None, *, header: bool, force: bool
+) -> None:
+    from dnabert_cli.formats import files, tables
+    from dnabert_cli.tasks.predictions import EmbeddingCollector, table_rows
+
+    vectors = EmbeddingCollector(result.rows)
+    # held in memory only where they are wanted: a merge may have them and not be asked for them
+    rows = table_rows(result.rows if embeddings is None else vectors)
+    with files.open_output(output, force=force) as handle:
+        tables.write_table(rows, result.columns, handle, header=header)
+    if embeddings is not None:
+        vectors.save(embeddings)

@@ -13,13 +13,15 @@ A command takes part with these lines; its task asks the `units` it is given for
                 ...
 
 The options must be called `output`, `force`, `manifest`, `resume`, `shard`, `verbose` and `quiet`;
-`context` and the values of the others are what `merge` needs to call the command again.
+`context` and the values of the others are what `merge` needs to call the command again. A file of a
+shard may come from anywhere: an option that names a further output, or allows something, belongs
+into `OF_ONE_RUN` and into the options of `merge`.
 """
 
 import json
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -28,17 +30,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dnabert_cli.cli import signals
-from dnabert_cli.errors import DataError, Interrupted, OptionsError
+from dnabert_cli.errors import DataError, Interrupted, OptionsError, shown
 
 if TYPE_CHECKING:
+    from dnabert_cli.config import ComputeConfig
     from dnabert_cli.formats.unit_runs import Run
     from dnabert_cli.formats.units import KeptUnits, Units
 
 logger = logging.getLogger(__name__)
 
 # What one run or shard has of its own; `merge` gives its own values.
-OF_ONE_RUN = ("output", "force", "manifest", "resume", "shard", "config", "verbose", "quiet")
+OF_ONE_RUN = (
+    "output", "embeddings", "enrichment", "manifest", "force", "download", "resume", "shard",
+    "config", "verbose", "quiet",
+)  # fmt: skip
+_OF_THE_RESULT = ("manifest", "enrichment")  # outputs that a shard has nothing for
 _DIGITS = 16  # of a checksum: enough to tell models apart, short enough to be shown
+_PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 Resume = Annotated[
     bool,
@@ -67,7 +75,7 @@ def units_of_run(
     models: Sequence[str],
     inputs: Sequence[str],
     *,
-    genome: str | None = None,
+    embeddings: bool = False,
     asked_twice: bool = False,
 ) -> Iterator["Units"]:
     """Keep the answers of a command's run, as its options say, for as long as the block runs.
@@ -75,23 +83,25 @@ def units_of_run(
     Args:
         context: of the command.
         settings: its config dataclass; all of it must be the same for an answer to be used again,
-            but for the number of threads.
+            but for the number of threads and the fields it lists in `NOT_IN_ANSWERS`.
         models: names or paths.
         inputs: paths that are read.
-        genome: a file whose letters decide answers and are no part of the keys.
+        embeddings: whether they are in the answers, see `has_embeddings`.
         asked_twice: the task asks for a unit more than once; then answers are kept for the time
             of the run even where it has no file to keep them beside.
 
     Raises:
         OptionsError: the run cannot be resumed or be a shard.
         Interrupted: the run was stopped by a signal and can be resumed.
-        DataError: a merge finds that models, settings or genome are not those of the parts.
+        DataError: a merge finds that models or settings are not those of the parts.
     """
     from dnabert_cli.formats.unit_parts import Parts
     from dnabert_cli.formats.units import Units, resumable_units, temporary_units
 
     if isinstance(context.obj, Parts):
-        _check_same(_run(context, settings, models, genome), context.obj.run)
+        parts = context.obj.run
+        there = {name: parts.identity.get(name) for name in ("device", "precision")}
+        _check_same(_run(context, settings, models, there | {"embeddings": embeddings}), parts)
         yield context.obj.units
     elif _is_stream(context.params["output"]):
         _refuse_stream(context)
@@ -99,7 +109,8 @@ def units_of_run(
             yield units
     else:
         _check_shard(context, inputs)
-        run = _run(context, settings, models, genome)
+        here = _computing(settings.compute, models, context.params.get("download", False))
+        run = _run(context, settings, models, here | {"embeddings": embeddings})
         with (
             resumable_units(context.params["output"], run, resume=context.params["resume"]) as kept,
             _saved_on_request(kept),
@@ -111,9 +122,31 @@ def units_of_run(
             )
 
 
-def _is_stream(output: str) -> bool:
-    """Tell whether an output is written directly: standard output, a pipe, /dev/null."""
-    return output == "-" or (Path(output).exists() and not Path(output).is_file())
+def has_embeddings(context: typer.Context) -> bool:
+    """Tell whether answers hold embeddings; of a merge it is its shards that decide.
+
+    Raises:
+        OptionsError: a merge shall write embeddings, and the shards have none.
+    """
+    from dnabert_cli.formats.unit_parts import Parts
+
+    is_asked = context.params["embeddings"] is not None
+    if not isinstance(context.obj, Parts):
+        return is_asked
+    are_there = context.obj.run.identity.get("embeddings") is True
+    if is_asked and not are_there:
+        raise OptionsError(
+            "--embeddings: the shards hold none", hint="run them with --embeddings, too"
+        )
+    if are_there and not is_asked:
+        logger.info("the shards hold embeddings; --embeddings FILE writes them")
+    return are_there
+
+
+def _is_stream(path: str) -> bool:
+    """Tell whether a file is read or written directly: `-`, a pipe, /dev/null."""
+    there = Path(path)
+    return path == "-" or (there.exists() and not there.is_file() and not there.is_dir())
 
 
 @contextmanager
@@ -128,17 +161,31 @@ def _saved_on_request(kept: "KeptUnits") -> Iterator[None]:
         raise Interrupted(told) from None
 
 
-def _run(context: typer.Context, settings: Any, models: Sequence[str], genome: str | None) -> "Run":
+def _run(
+    context: typer.Context, settings: Any, models: Sequence[str], more: Mapping[str, Any]
+) -> "Run":
+    """Return what a run is.
+
+    Args:
+        context: of the command.
+        settings: its config dataclass.
+        models: names or paths.
+        more: that must be the same for an answer to be used again.
+    """
     from dnabert_cli.formats.unit_runs import Run, Shard
 
     options, shard = context.params, context.params["shard"]
     values = asdict(settings)
-    values.get("compute", {}).pop("threads", None)  # has no part in how batches are formed
+    for name in getattr(settings, "NOT_IN_ANSWERS", ()):
+        del values[name]
+    # Threads have no part in how batches are formed; `_computing` tells what the others come to.
+    for name in ("threads", "device", "precision"):
+        del values["compute"][name]
     download = options.get("download", False)
     identity = {
         "settings": values,
         "models": {str(i): _checksums(name, download) for i, name in enumerate(models, 1)},
-        "genome": None if genome is None else _state(genome),
+        **more,
     }
     others = {name: value for name, value in options.items() if name not in OF_ONE_RUN}
     return Run(
@@ -163,12 +210,26 @@ def _checksums(model: str, download: bool) -> dict[str, str | None]:
     }
 
 
-def _state(path: str) -> dict[str, int] | None:
-    """Size and time of change in place of a checksum: a genome has gigabytes."""
-    if not Path(path).is_file():
-        return None
-    state = Path(path).stat()
-    return {"bytes": state.st_size, "changed_ns": state.st_mtime_ns}
+def _computing(compute: "ComputeConfig", models: Sequence[str], download: bool) -> dict[str, str]:
+    """Return where and how precisely each model computes on this machine: what `auto` comes to."""
+    from dnabert_cli.core.folder_config import model_config, read_config, task_config
+    from dnabert_cli.core.hub import find_folder
+
+    folders = [find_folder(name, download=download) for name in models]
+    configs = [(folder, read_config(folder)) for folder in folders]  # before torch is loaded
+    from dnabert_cli.core.device import resolve_device, resolve_precision
+
+    device = resolve_device(compute.device)
+    found: list[str] = []
+    for folder, values in configs:
+        config = model_config(values, folder)
+        precision = task_config(values, config, folder).precision
+        if config.arch != "bert":
+            precision = "fp32"  # as `core.backends` computes it, whatever was asked for
+        elif compute.precision != "auto":
+            precision = compute.precision
+        found.append(_PRECISIONS[str(resolve_precision(precision, device)).removeprefix("torch.")])
+    return {"device": device.type, "precision": ",".join(found)}
 
 
 def _refuse_stream(context: typer.Context) -> None:
@@ -183,13 +244,18 @@ def _refuse_stream(context: typer.Context) -> None:
 def _check_shard(context: typer.Context, inputs: Sequence[str]) -> None:
     if context.params["shard"] is None:
         return
-    if "-" in inputs:
-        raise OptionsError(
-            "--shard: every shard and the merge read the input, and standard input is read once",
-            hint="name a file",
-        )
-    if context.params.get("manifest") is not None:
-        raise OptionsError("--manifest belongs to the result: give it to `dnabert merge`")
+    for path in inputs:
+        if _is_stream(path):
+            raise OptionsError(
+                "--shard: every shard and the merge read the input, and "
+                f"{shown(path)} is read once",
+                hint="name a file",
+            )
+    for name in _OF_THE_RESULT:
+        if context.params.get(name) is not None:
+            raise OptionsError(f"--{name} belongs to the result: give it to `dnabert merge`")
+    if context.params.get("embeddings") is not None:
+        logger.info("embeddings are computed; `dnabert merge --embeddings FILE` writes them")
 
 
 def _check_same(run: "Run", parts: "Run") -> None:

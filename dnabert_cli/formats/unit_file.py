@@ -6,7 +6,7 @@
     end mark            a record without key; a file without it was never finished
 
 A process that is killed while it writes leaves a torn last record, which is cut off before the
-next one is added. Nothing in a file is executed: arrays of objects are refused.
+next one is added. Nothing in a file is executed: only numbers and text are read.
 """
 
 import io
@@ -32,6 +32,7 @@ _RECORD = struct.Struct("<4sHQI")
 _RECORD_MARK = b"unit"
 _NAME_SIZE = struct.Struct("<H")
 _CHUNK = 1 << 20
+_KINDS = "biufUS"  # of arrays: truth values, numbers and text
 # What the readers of numpy's headers are known to raise on damaged ones.
 _DAMAGE = (
     struct.error,
@@ -40,7 +41,7 @@ _DAMAGE = (
     TypeError,
     SyntaxError,
     EOFError,
-    KeyError,
+    LookupError,
     OverflowError,
     RecursionError,
 )
@@ -131,6 +132,8 @@ class UnitFile:
             raise FormatError(self.path, "is damaged: its header is not JSON") from error
         if not isinstance(values, dict):
             raise FormatError(self.path, "is damaged: its header holds no names")
+        if rb"\u0000" in text:  # which no path can hold
+            raise FormatError(self.path, "is damaged: its header holds NUL")
         return values
 
     def _next_record(self) -> tuple[str, Place] | None:
@@ -180,7 +183,7 @@ def read_arrays(file: io.RawIOBase, place: Place, path: str) -> dict[str, Array]
         path: how errors name the file.
 
     Raises:
-        FormatError: they are damaged, or hold objects.
+        FormatError: they are damaged, or hold something else than numbers and text.
     """
     file.seek(place[0])
     data = _exactly(file, place[1])
@@ -212,8 +215,8 @@ def _unpacked(data: bytes) -> dict[str, Array]:
             raise ValueError("an array of a format that is not written here")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
         n_bytes = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject:
-            raise ValueError(f"{name!r} holds objects")
+        if dtype.kind not in _KINDS or dtype.itemsize == 0:
+            raise ValueError(f"{name!r} holds neither numbers nor text")
         if min(shape, default=0) < 0 or n_bytes > len(data) - stream.tell():
             raise ValueError(f"{name!r} is longer than the file")
         # a copy that is aligned and may be written to, as a computed answer is

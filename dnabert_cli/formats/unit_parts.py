@@ -3,17 +3,20 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from dnabert_cli import __version__
 from dnabert_cli.config import ComputeConfig
 from dnabert_cli.errors import DataError, FormatError, OptionsError
+from dnabert_cli.formats.unit_checks import Expected, check_answer
 from dnabert_cli.formats.unit_file import Place, UnitFile, read_arrays
 from dnabert_cli.formats.unit_runs import FORMAT_VERSION, Run, Shard, difference
 from dnabert_cli.formats.units import Arrays, Units
 
 _N_SHOWN = 3
-_MAY_DIFFER = ("threads", "download")  # options of which each shard may have its own
+# Options of which each shard may have its own. Where a device matters, the identity has its kind.
+_MAY_DIFFER = ("threads", "device")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,12 @@ class PartUnits(Units):
     def __init__(self, places: Mapping[str, tuple[str, Place]]) -> None:
         self._places = places
 
-    def answer(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
+    def answer(
+        self,
+        key: str,
+        compute: Callable[[], Arrays],
+        expected: Mapping[str, Expected] | None = None,
+    ) -> Arrays:
         """Return the answer of a unit."""
         del compute
         if key not in self._places:
@@ -50,7 +58,9 @@ class PartUnits(Units):
         path, place = self._places[key]
         # opened for each: of hundreds of parts not all can be open at once
         with io.FileIO(path, "rb") as handle:
-            return read_arrays(handle, place, path)
+            known = read_arrays(handle, place, path)
+        check_answer(known, expected or {}, path)
+        return known
 
     def compute_config(self, asked: ComputeConfig) -> ComputeConfig:
         """Return what every machine has: the shards may have had a GPU, and nothing is computed."""
@@ -141,7 +151,9 @@ def _check_all_there(runs: Mapping[str, Run], paths: Sequence[str]) -> None:
             raise DataError(f"{path} and {by_number[shard.number]} are both shard {shard}")
         by_number[shard.number] = path
         count = shard.count
-    missing = [str(i) for i in range(1, count + 1) if i not in by_number]
+    # no more than are shown: a damaged file may be of a billion shards
+    absent = (str(i) for i in range(1, count + 1) if i not in by_number)
+    missing = list(islice(absent, _N_SHOWN + 1))
     if missing:
         shown = ", ".join(missing[:_N_SHOWN]) + (", …" if len(missing) > _N_SHOWN else "")
         raise DataError(f"shard {shown} of {count} is missing", hint="give the files of all shards")

@@ -24,15 +24,9 @@ from typing import Any
 import numpy.typing as npt
 
 from dnabert_cli.config import ComputeConfig
-from dnabert_cli.errors import (
-    DataError,
-    DnabertError,
-    FormatError,
-    Interrupted,
-    ModelError,
-    OptionsError,
-)
+from dnabert_cli.errors import DnabertError, FormatError, Interrupted, OptionsError
 from dnabert_cli.formats.files import remove_abandoned
+from dnabert_cli.formats.unit_checks import Expected, check_answer
 from dnabert_cli.formats.unit_file import UnitFile
 from dnabert_cli.formats.unit_runs import Run, Shard
 
@@ -40,7 +34,6 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 logger = logging.getLogger(__name__)
 
-_AT_FAULT = (FormatError, DataError, ModelError, OptionsError)  # another try ends the same way
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)  # of some network drives
 
 
@@ -63,20 +56,28 @@ class Units:
 
     is_shard = False
 
-    def answer(self, key: str, compute: Callable[[], Arrays]) -> Arrays | None:
+    def answer(
+        self,
+        key: str,
+        compute: Callable[[], Arrays],
+        expected: Mapping[str, Expected] | None = None,
+    ) -> Arrays | None:
         """Return the answer of a unit, computed only where it is not known.
 
         Args:
             key: `unit_key` of all that decides the answer and is not the same for the whole run.
-            compute: returns named arrays, not of objects.
+            compute: returns named arrays of numbers or text.
+            expected: what the arrays must be like where they are read from a file, which may
+                come from anywhere; `None`: anything.
 
         Returns:
             The arrays; `None` for a unit that is another shard's.
 
         Raises:
             DataError: nothing is computed in this run, and the answer is not known.
+            FormatError: what was read is damaged.
         """
-        del key
+        del key, expected
         return compute()
 
     def compute_config(self, asked: ComputeConfig) -> ComputeConfig:
@@ -103,14 +104,21 @@ class KeptUnits(Units):
         """Answers in the file."""
         return len(self._file.places)
 
-    def answer(self, key: str, compute: Callable[[], Arrays]) -> Arrays | None:
+    def answer(
+        self,
+        key: str,
+        compute: Callable[[], Arrays],
+        expected: Mapping[str, Expected] | None = None,
+    ) -> Arrays | None:
         """Return the answer of a unit, and keep it."""
         if self._shard is not None:
             position = self._order.setdefault(key, len(self._order))
             if position % self._shard.count != self._shard.number - 1:
                 return None
         if key in self._file.places:
-            return self._file.read(key)
+            known = self._file.read(key)
+            check_answer(known, expected or {}, self._file.path)
+            return known
         arrays = compute()
         self._file.add(key, arrays)
         return arrays
@@ -133,8 +141,8 @@ def temporary_units(folder: str | Path | None = None) -> Iterator[Units]:
 def resumable_units(output: str, run: Run, *, resume: bool) -> Iterator[KeptUnits]:
     """Keep the answers of a run beside its output; a shard's become its output.
 
-    They are removed when the block ends well. When it is left by an exception they are kept for
-    `resume`, unless the input or the options are at fault, or there are none.
+    They are removed when the block ends well. When it is left by an exception, whichever, they are
+    kept for `resume` if there are any: an input that was repaired costs its changed units only.
 
     Args:
         output: a regular file, not yet there or to be replaced.
@@ -143,19 +151,19 @@ def resumable_units(output: str, run: Run, *, resume: bool) -> Iterator[KeptUnit
 
     Raises:
         OptionsError: what is kept is of another run.
-        DnabertError: another process writes this output now.
+        DnabertError: another process writes this output now, or nothing can be kept beside it.
     """
     target = Path(output).resolve()  # as `files.open_output`, beside what a link points to
     path = target.with_name(f".{target.name}.units")
     with _locked(path, output) as handle:
         remove_abandoned(output)
         file = UnitFile(str(path), handle)
-        n_before = _go_on(file, run, output) if resume else _begin(file, run, output)
+        (_go_on if resume else _begin)(file, run, output)
         units = KeptUnits(file, run.shard)
         try:
             yield units
         except BaseException as error:
-            _keep_or_remove(path, units, n_before, error)
+            _keep_or_remove(path, units, error)
             raise
         if run.shard is None:
             path.unlink(missing_ok=True)
@@ -165,9 +173,8 @@ def resumable_units(output: str, run: Run, *, resume: bool) -> Iterator[KeptUnit
             path.replace(target)
 
 
-def _keep_or_remove(path: Path, units: KeptUnits, n_before: int, error: BaseException) -> None:
-    # What an earlier run has computed is not lost to a mistyped path in this one.
-    if units.n_kept == 0 or (isinstance(error, _AT_FAULT) and n_before == 0):
+def _keep_or_remove(path: Path, units: KeptUnits, error: BaseException) -> None:
+    if units.n_kept == 0:
         path.unlink(missing_ok=True)
     elif not isinstance(error, Interrupted):  # which says so itself
         logger.warning("units kept: %d; --resume continues", units.n_kept)
@@ -177,13 +184,27 @@ def _keep_or_remove(path: Path, units: KeptUnits, n_before: int, error: BaseExce
 def _locked(path: Path, output: str) -> Iterator[io.FileIO]:
     """Open a file that no other process holds; made when it is not there."""
     while True:
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        number = _opened(path, output)
         with io.FileIO(number, "r+") as handle:
             _lock(handle, output)
             # The run that held it may have removed or renamed it meanwhile: then it is another's.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(number)):
                 yield handle
                 return
+
+
+def _opened(path: Path, output: str) -> int:
+    """Return the descriptor of a regular file, made when it is not there; links are refused."""
+    try:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        is_there = error.errno in (errno.ELOOP, errno.EISDIR)
+        problem = f"{path} is a link or a folder" if is_there else str(error.strerror)
+        raise DnabertError(
+            f"cannot keep units beside {output}: {problem}",
+            hint=f"remove {path}" if is_there else "give the output another name or folder",
+        ) from error
+    return number
 
 
 def _lock(handle: io.FileIO, output: str) -> None:
@@ -198,7 +219,7 @@ def _lock(handle: io.FileIO, output: str) -> None:
             raise
 
 
-def _begin(file: UnitFile, run: Run, output: str) -> int:
+def _begin(file: UnitFile, run: Run, output: str) -> None:
     """Start without answers; say so where some are given up."""
     with suppress(FormatError):  # empty, as nearly always
         file.load()
@@ -206,17 +227,16 @@ def _begin(file: UnitFile, run: Run, output: str) -> int:
         told = "%s: units of an interrupted run discarded: %d; --resume would have used them"
         logger.info(told, output, len(file.places))
     file.begin(run.header())
-    return 0
 
 
-def _go_on(file: UnitFile, run: Run, output: str) -> int:
-    """Find the answers of an interrupted run; return how many there are."""
+def _go_on(file: UnitFile, run: Run, output: str) -> None:
+    """Find the answers of an interrupted run."""
     with suppress(FormatError):  # empty, as without an interrupted run
         file.load()
     if not file.places:
         logger.info("%s: there is nothing to resume; the run begins anew", output)
         file.begin(run.header())
-        return 0
+        return
     difference = run.difference(file.header)
     if difference:
         raise OptionsError(
@@ -225,4 +245,3 @@ def _go_on(file: UnitFile, run: Run, output: str) -> int:
         )
     file.cut()
     logger.info("%s: units of the interrupted run used: %d", output, len(file.places))
-    return len(file.places)

@@ -20,6 +20,7 @@ from dnabert_cli.core.checkpoint import Model, load_models
 from dnabert_cli.core.ensemble import Ensemble
 from dnabert_cli.errors import DataError, OptionsError
 from dnabert_cli.formats.tables import read_sequences
+from dnabert_cli.formats.unit_checks import Expected
 from dnabert_cli.formats.units import Arrays, Units, unit_key
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Example
@@ -144,7 +145,12 @@ class _TiledPredictor:
 
     def _score_bases(self, chunk: Sequence[Example]) -> Iterator[Prediction]:
         for group in groups_of(chunk):
-            answers = self._answers(group, partial(self._base_answers, group))
+            n_bases = sum(len(example.sequence) for example in group)
+            expected = {
+                "means": Expected("f", (n_bases, len(self.task.classes)), may_miss=True),
+                "counts": Expected("i", (n_bases,)),
+            }
+            answers = self._answers(group, partial(self._base_answers, group), expected, len(group))
             if answers is None:
                 continue
             first = 0
@@ -174,7 +180,9 @@ class _TiledPredictor:
 
     def _score(self, chunk: Sequence[Example]) -> Iterator[Prediction]:
         windows = [self._windows(example) for example in chunk]
-        answers = self._answers(chunk, lambda: self._window_answers(windows))
+        n_rows = sum(map(len, windows)) if self.aggregate == "windows" else len(chunk)
+        expected = {"scores": Expected("f", (n_rows, len(self.task.classes)), may_miss=True)}
+        answers = self._answers(chunk, partial(self._window_answers, windows), expected, n_rows)
         if answers is None:
             return
         rows: Iterator[tuple[Example, int]]
@@ -186,11 +194,20 @@ class _TiledPredictor:
             vector = answers["vectors"][i] if self.embed else None
             yield self._prediction(example, n_windows, answers["scores"][i], vector)
 
-    def _answers(self, examples: Sequence[Example], compute: Callable[[], Arrays]) -> Arrays | None:
+    def _answers(
+        self,
+        examples: Sequence[Example],
+        compute: Callable[[], Arrays],
+        expected: dict[str, Expected],
+        n_vectors: int,
+    ) -> Arrays | None:
         """Return the answers to rows taken together; `None` where they are another shard's."""
+        if self.embed:
+            shape = (n_vectors, self.ensemble.predictors[0].hidden_size)
+            expected["vectors"] = Expected("f", shape, may_miss=True)
         what = "scores and vectors" if self.embed else "scores"
         key = unit_key(what, *(example.sequence for example in examples))
-        return self.units.answer(key, compute)
+        return self.units.answer(key, compute, expected)
 
     def _window_answers(self, windows: Sequence[Sequence[Example]]) -> Arrays:
         """Return scores `[N, K]` of rows of the table; vectors `[N, D]` if asked for.

@@ -6,7 +6,7 @@ The answers to a unit can be kept, so that a run can be resumed or shared out (`
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -23,6 +23,7 @@ from dnabert_cli.errors import DataError
 from dnabert_cli.formats.bed import read_bed
 from dnabert_cli.formats.fasta import read_fasta
 from dnabert_cli.formats.indexed_fasta import fetch_regions, n_bases_of
+from dnabert_cli.formats.unit_checks import Expected
 from dnabert_cli.formats.units import Arrays, Units, unit_key
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Call, Interval, SequenceRecord
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # Bases per unit: results and progress appear this often, and batches never cross a unit.
 UNIT_BASES = 1 << 18
+
+_PROBABILITY = (0, 1.001)  # rounded
 
 WindowRow = tuple[str, int, int, str, float, str]
 Probabilities = npt.NDArray[np.float32]
@@ -171,7 +174,7 @@ class _Scanner:
         )
         for record in self._each(records):
             for unit in self._units(record):
-                answers = self._answers(unit, self._positive)
+                answers = self._answers(unit, self._positive, self._expected_positive(unit))
                 if answers is None:
                     continue
                 for strand, column in product(self.strands, self.task.called_classes):
@@ -190,7 +193,7 @@ class _Scanner:
         """Yield every window, sorted by start and strand, with its best called class."""
         for record in self._each(records):
             for unit in self._units(record):
-                answers = self._answers(unit, self._best)
+                answers = self._answers(unit, self._best, self._expected_best(unit))
                 if answers is None:
                     continue
                 rows: list[WindowRow] = []
@@ -203,11 +206,15 @@ class _Scanner:
                 yield from sorted(rows, key=lambda row: (row[1], row[5]))
 
     def _answers(
-        self, unit: _Unit, kept: Callable[[Starts, Probabilities], Arrays]
+        self,
+        unit: _Unit,
+        kept: Callable[[Starts, Probabilities], Arrays],
+        expected: Mapping[str, Expected],
     ) -> Arrays | None:
         """Return what is kept of both strands of a unit; `None` where it is another shard's."""
         key = unit_key(unit.sequence, str(unit.window), unit.grid.tobytes())
-        answers = self.units.answer(key, lambda: self._compute(unit, kept))
+        numbers = {name: Expected("i", ()) for name in ("n_windows", "n_skipped")}
+        answers = self.units.answer(key, lambda: self._compute(unit, kept), {**expected, **numbers})
         if answers is not None:
             self.counts.n_windows += int(answers["n_windows"])
             self.counts.n_skipped_unknown += int(answers["n_skipped"])
@@ -233,12 +240,31 @@ class _Scanner:
             answers[f"scores {column}"] = scores[positive, column]
         return answers
 
+    def _expected_positive(self, unit: _Unit) -> dict[str, Expected]:
+        """Return what `_positive` of both strands must be like where it is read from a file."""
+        found: dict[str, Expected] = {}
+        for strand, column in product(self.strands, self.task.called_classes):
+            of_class = f"{column} {strand}"
+            found[f"starts {of_class}"] = Expected("i", (of_class,), (0, unit.n_starts - 1))
+            found[f"scores {of_class}"] = Expected("f", (of_class,), _PROBABILITY)
+        return found
+
     def _best(self, starts: Starts, scores: Probabilities) -> Arrays:
         """Return start, best called class and its score of every window."""
         called = np.array(self.task.called_classes)
         best = called[scores[:, called].argmax(1)] if len(starts) else called[:0]
         of_best = scores[np.arange(len(starts)), best]
         return {"starts": starts, "classes": best.astype(np.int32), "scores": of_best}
+
+    def _expected_best(self, unit: _Unit) -> dict[str, Expected]:
+        """Return what `_best` of both strands must be like where it is read from a file."""
+        found: dict[str, Expected] = {}
+        for strand in self.strands:
+            found[f"starts {strand}"] = Expected("i", (strand,), (0, unit.n_starts - 1))
+            found[f"scores {strand}"] = Expected("f", (strand,), _PROBABILITY)
+            classes = (0, len(self.task.classes) - 1)
+            found[f"classes {strand}"] = Expected("i", (strand,), classes)
+        return found
 
     def _each(self, records: Iterator[SequenceRecord]) -> Iterator[SequenceRecord]:
         with self.ensemble:

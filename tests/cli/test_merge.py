@@ -1,15 +1,13 @@
 """`dnabert merge`: what the shards and the merge write is what one run would have written."""
 
-import io
-import json
-
 import numpy as np
 import pytest
 
+from dnabert_cli.core import device
 from dnabert_cli.core.ensemble import Ensemble
-from dnabert_cli.formats.unit_file import UnitFile
 from dnabert_cli.tasks import predict as predict_task
 from dnabert_cli.tasks import scan as scan_task
+from tests.unit_toys import rewrite, run_shards
 
 
 @pytest.fixture
@@ -37,14 +35,6 @@ def no_computing(monkeypatch):
             monkeypatch.setattr(Ensemble, name, None)
 
     return forbid
-
-
-def run_shards(dnabert, words, count):
-    names = [f"part{number}" for number in range(1, count + 1)]
-    for number, name in enumerate(names, 1):
-        result = dnabert(*words, "--shard", f"{number}/{count}", "-o", name)
-        assert (result.code, result.out) == (0, ""), result.err
-    return names
 
 
 @pytest.mark.parametrize(
@@ -100,11 +90,10 @@ def test_a_merge_writes_to_standard_output(dnabert, folder, tiny_model):
 def test_embeddings_of_shards_are_written_by_the_merge(dnabert, folder, tiny_model, no_computing):
     words = ["predict", "rows.tsv", "--model", tiny_model, "--embeddings"]
     assert dnabert(*words, "whole.npz").code == 0
-    parts = run_shards(dnabert, [*words, "merged.npz"], 2)
-    assert not (folder / "merged.npz").exists()
+    parts = run_shards(dnabert, [*words, "whole.npz"], 2)
     no_computing()
 
-    assert dnabert("merge", *parts, "-o", "table").code == 0
+    assert dnabert("merge", *parts, "-o", "table", "--embeddings", "merged.npz").code == 0
 
     with np.load("merged.npz") as merged, np.load("whole.npz") as whole:
         assert merged["names"].tolist() == whole["names"].tolist()
@@ -209,14 +198,42 @@ def test_no_parts_are_a_wrong_command_line(dnabert):
     assert dnabert("merge").code == 2
 
 
-def with_header(path, change):
-    with io.FileIO(path, "r+") as handle:
-        file = UnitFile(path, handle)
-        file.load()
-        header = json.loads(json.dumps(file.header))
-        change(header)
-        file.begin(header)
-        file.finish()
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--embeddings", "v.npz"], "--embeddings: the shards hold none (hint: run them with"),
+        (["--enrichment", "e.tsv"], "--enrichment: the parts are of `predict`, which writes none"),
+    ],
+)
+def test_an_output_that_shards_have_nothing_for_is_refused(
+    dnabert, folder, tiny_model, words, said
+):
+    parts = run_shards(dnabert, ["predict", "rows.tsv", "--model", tiny_model], 1)
+
+    assert_one_line(dnabert("merge", *parts, *words), 2, said)
+
+
+def test_shards_of_other_hardware_are_other_runs(dnabert, folder, tiny_model, monkeypatch):
+    """`auto` was bf16 on one machine and fp32 on the other, and they were merged silently."""
+    for number in (1, 2):
+        monkeypatch.setattr(device, "has_native_bf16", lambda _, is_native=number == 2: is_native)
+        words = ["scan", "genome.fa", "--model", tiny_model, "--shard", f"{number}/2"]
+        assert dnabert(*words, "-o", f"part{number}").code == 0
+
+    assert_one_line(
+        dnabert("merge", "part1", "part2"), 1,
+        'part2 is a shard of another run than part1: precision was "fp32", is "bf16"',
+    )  # fmt: skip
+
+
+def test_a_merge_may_run_on_other_hardware(dnabert, folder, tiny_model, monkeypatch):
+    words = ["scan", "genome.fa", "--model", tiny_model]
+    monkeypatch.setattr(device, "has_native_bf16", lambda _: False)
+    whole = dnabert(*words).out
+    parts = run_shards(dnabert, words, 2)
+    monkeypatch.setattr(device, "has_native_bf16", lambda _: True)
+
+    assert dnabert("merge", *parts).out == whole
 
 
 @pytest.mark.parametrize(
@@ -228,11 +245,15 @@ def with_header(path, change):
         (lambda header: header["options"].pop("genome"), 1, "does not know 'genome'"),
         (lambda header: header["options"].update(threshold="x"), 2, "Invalid value"),
         (lambda header: header["options"].update(genome=None), 2, "Missing argument"),
+        (lambda header: header["options"].update(threshold={}), 2, "Invalid value"),
+        (lambda header: header["options"].update(max_unknown=None), 1, "value for 'max_unknown'"),
+        (lambda header: header["options"].update(genome="\ud800"), 1, "what no path can be"),
+        (lambda header: header["options"].update(genome="a\0b"), 1, "its header holds NUL"),
     ],
 )
 def test_a_hostile_header_is_no_bug(dnabert, folder, parts, change, code, said):
     for path in parts:
-        with_header(path, change)
+        rewrite(path, header=change)
 
     result = dnabert("merge", *parts)
 

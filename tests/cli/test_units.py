@@ -1,5 +1,6 @@
 """`--resume` and `--shard` of `scan` and `predict`: the same bytes, and nothing computed twice."""
 
+import io
 import os
 import signal
 import subprocess
@@ -9,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnabert_cli.config import ScanConfig
+from dnabert_cli.core import device
 from dnabert_cli.core.ensemble import Ensemble
 from dnabert_cli.errors import DataError, DnabertError
+from dnabert_cli.formats.unit_file import UnitFile
 from dnabert_cli.tasks import predict as predict_task
 from dnabert_cli.tasks import scan as scan_task
 
@@ -185,8 +189,24 @@ def test_trouble_of_the_machine_keeps_the_units(dnabert, genome, tiny_model, wat
     assert (result.code, (tmp_path / ".out.units").exists()) == (1, True)
 
 
-def test_a_fault_of_the_input_leaves_nothing(dnabert, genome, tiny_model, watch, tmp_path):
-    watch.stop(at=6, error=DataError("record 7 is broken"))
+def test_a_fault_late_in_the_input_costs_what_it_concerns(
+    dnabert, genome, tiny_model, watch, tmp_path
+):
+    """All that had been computed before a cut line used to be removed."""
+    words = ["scan", genome, "--model", tiny_model, "-o", tmp_path / "out"]
+    whole = genome.read_text()
+    genome.write_text(whole.replace(">tiny\n", ">tiny\n?!"))
+    broken = dnabert(*words)
+    n_calls = watch.n_calls
+    genome.write_text(whole)
+
+    assert (broken.code, "units kept: " in broken.err) == (1, True)
+    assert dnabert(*words, "--resume").code == 0
+    assert watch.n_calls == n_calls
+
+
+def test_a_fault_before_the_first_unit_leaves_nothing(dnabert, genome, tiny_model, watch, tmp_path):
+    watch.stop(at=1, error=DataError("record 1 is broken"))
 
     result = dnabert("scan", genome, "--model", tiny_model, "-o", tmp_path / "out")
 
@@ -210,16 +230,80 @@ def test_another_model_is_not_resumed(dnabert, genome, tiny_model, watch, tmp_pa
     assert "the interrupted run was another one: models.1.weights was" in result.err
 
 
-def test_embeddings_asked_for_later_are_computed(dnabert, table, tiny_model, watch, tmp_path):
+def test_answers_without_the_embeddings_asked_for_later_are_another_run(
+    dnabert, table, tiny_model, watch, tmp_path
+):
+    """All were computed once more, without a word."""
     words = ["predict", table, "--model", tiny_model, "-o", tmp_path / "out"]
     watch.stop(at=3, error=KeyboardInterrupt())
     dnabert(*words)
 
     result = dnabert(*words, "--embeddings", tmp_path / "v.npz", "--resume")
 
-    assert result.code == 0
-    with np.load(tmp_path / "v.npz") as arrays:
-        assert arrays["vectors"].shape == (7, 32)
+    assert result.code == 2
+    assert "the interrupted run was another one: embeddings was false, is true" in result.err
+
+
+def test_other_hardware_is_another_run(dnabert, genome, tiny_model, watch, tmp_path, monkeypatch):
+    """`auto` was compared as a word, and answers of bf16 and fp32 were mixed."""
+    words = ["scan", genome, "--model", tiny_model, "-o", tmp_path / "out"]
+    monkeypatch.setattr(device, "has_native_bf16", lambda _: False)
+    watch.stop(at=4, error=KeyboardInterrupt())
+    dnabert(*words)
+    monkeypatch.setattr(device, "has_native_bf16", lambda _: True)
+
+    result = dnabert(*words, "--resume")
+
+    assert result.code == 2
+    assert 'another one: precision was "fp32", is "bf16"' in result.err
+    assert dnabert(*words, "--resume", "--precision", "fp32", "--device", "cpu").code == 0
+
+
+@pytest.mark.parametrize(("arch", "precision"), [("bert", "bf16"), ("cnn", "fp32")])
+def test_what_auto_comes_to_depends_on_the_model(
+    dnabert, genome, watch, tmp_path, monkeypatch, arch, precision
+):
+    from dnabert_cli.config import TaskConfig
+    from dnabert_cli.core.checkpoint import build_network, save_model
+    from tests.toys import bert_config
+
+    k = 3 if arch == "bert" else 1
+    task = TaskConfig(k=k, classes=("0", "1"), window=30, anchor=10, precision="bf16")
+    save_model(tmp_path / "model", build_network(bert_config(k, arch=arch), task), task)
+    monkeypatch.setattr(device, "has_native_bf16", lambda _: False)
+    words = ["scan", genome, "--model", tmp_path / "model"]
+
+    assert dnabert(*words, "--shard", "1/4", "-o", tmp_path / "part").code == 0
+    assert read_header(tmp_path / "part")["identity"]["precision"] == precision
+
+
+def read_header(path):
+    with io.FileIO(path) as handle:
+        file = UnitFile(str(path), handle)
+        file.load()
+    return file.header
+
+
+def test_settings_that_decide_no_answer_may_change(
+    dnabert, genome, tiny_model, watch, tmp_path, monkeypatch
+):
+    """Another `--strong` or `--top` of `variants` used to cost all that had been computed."""
+    monkeypatch.setattr(ScanConfig, "NOT_IN_ANSWERS", ("max_unknown",), raising=False)
+    words = ["scan", genome, "--model", tiny_model, "-o", tmp_path / "out", "--max-unknown"]
+    watch.stop(at=4, error=KeyboardInterrupt())
+    dnabert(*words, 0.5)
+
+    assert dnabert(*words, 0.6, "--resume").code == 0
+
+
+def test_the_settings_of_a_run_are_those_that_decide_answers(dnabert, genome, tiny_model, tmp_path):
+    words = ["scan", genome, "--model", tiny_model, "--shard", "1/1"]
+    assert dnabert(*words, "-o", tmp_path / "part").code == 0
+
+    identity = read_header(tmp_path / "part")["identity"]
+    assert sorted(identity) == ["device", "embeddings", "models", "precision", "settings"]
+    assert identity["device"] == "cpu"
+    assert identity["settings"]["compute"] == {"batch_tokens": None}
 
 
 @pytest.mark.parametrize(
@@ -257,3 +341,23 @@ def test_a_shard_of_standard_input_is_refused(dnabert, tiny_model, tmp_path, com
 
     assert result.code == 2
     assert "standard input is read once (hint: name a file)" in result.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("place", ["source", "genome"])
+def test_a_shard_of_a_pipe_is_refused(dnabert, table, tiny_model, tmp_path, place):
+    """Only `-` was, and the merge then waited for the pipe or found it empty."""
+    os.mkfifo(tmp_path / "pipe")
+    inputs = {"source": [tmp_path / "pipe"], "genome": [table, "--genome", tmp_path / "pipe"]}
+    words = ["--model", tiny_model, "--shard", "1/2", "-o", tmp_path / "out"]
+
+    result = dnabert("predict", *inputs[place], *words)
+
+    assert result.code == 2
+    assert "pipe is read once (hint: name a file)" in result.err
+
+
+def test_a_missing_input_of_a_shard_is_called_missing(dnabert, tiny_model, tmp_path):
+    words = ["--model", tiny_model, "--shard", "1/2", "-o", tmp_path / "out"]
+
+    assert "no such file" in dnabert("scan", tmp_path / "absent.fa", *words).err

@@ -135,7 +135,9 @@ def test_what_is_no_file_of_units_is_refused(tmp_path, content, said):
         pass
 
 
-@pytest.mark.parametrize("text", [b"[]", b"nothing", b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "text", [b"[]", b"nothing", b"[" * 100_000, b"\xff", rb'{"path": "a\u0000b"}']
+)
 def test_a_header_that_is_no_json_of_names_is_refused(tmp_path, text):
     head = module._SIZE_AND_SUM.pack(len(text), module.zlib.crc32(text))
     (tmp_path / "x").write_bytes(module._MAGIC + head + text)
@@ -180,7 +182,7 @@ def test_a_hostile_file_executes_nothing(tmp_path):
     array = np.array([Bomb(tmp_path / "harm")], dtype=object)
     data = b"\x01\x00x" + npy(array, allow_pickle=True)
 
-    with pytest.raises(FormatError, match="holds objects"):
+    with pytest.raises(FormatError, match="holds neither numbers nor text"):
         read_hostile(tmp_path / "units", data)
     assert not (tmp_path / "harm").exists()
 
@@ -201,6 +203,23 @@ def test_a_hostile_file_executes_nothing(tmp_path):
 def test_hostile_arrays_are_an_error_of_one_line(tmp_path, data):
     with pytest.raises(FormatError, match="units: is damaged"):
         read_hostile(tmp_path / "units", data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((10**10,), "|V0"),
+        ((10**10,), "<U0"),
+        ((), "(0,)f8"),
+        ((0,), [("x", "<f8")]),
+        ((0,), "<M8[s]"),
+        ((0,), ("",)),
+    ],
+)
+def test_only_numbers_and_text_are_read(tmp_path, shape, kind):
+    """Ten billion numbers of no bytes fitted into 2.7 kB, and exhausted memory when used."""
+    with pytest.raises(FormatError, match="units: is damaged"):
+        read_hostile(tmp_path / "units", b"\x01\x00x" + header_of(shape, kind))
 
 
 def test_a_record_that_claims_more_than_the_file_has_costs_no_memory(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dnabert_cli.errors import DataError, FormatError
+from dnabert_cli.formats.unit_checks import Expected
 from dnabert_cli.formats.unit_file import UnitFile
 from dnabert_cli.formats.unit_parts import read_parts
 from dnabert_cli.formats.unit_runs import Run, Shard
@@ -59,8 +60,10 @@ def test_a_shard_of_another_run_is_named(shards, tmp_path, other, said):
     assert said in str(caught.value)
 
 
-def test_shards_may_differ_in_threads(shards, tmp_path):
-    other = Run("scan", RUN.identity, {**RUN.options, "threads": 4}, Shard(2, 2))
+@pytest.mark.parametrize("own", [{"threads": 4}, {"device": "cuda:1"}])
+def test_shards_may_differ_in_what_each_machine_has(shards, tmp_path, own):
+    """Two GPUs of a machine could not share a run."""
+    other = Run("scan", RUN.identity, {**RUN.options, **own}, Shard(2, 2))
     with resumable_units(str(tmp_path / "fast"), other, resume=False):
         pass
 
@@ -108,6 +111,25 @@ def test_a_header_that_makes_no_sense_is_one_line(shards, changes):
 
     with pytest.raises(FormatError, match="one: is damaged"):
         read_parts(shards)
+
+
+def test_a_part_of_a_billion_shards_costs_no_memory(shards):
+    """The numbers of all missing ones used to be listed."""
+    with io.FileIO(shards[0], "r+") as handle:
+        file = UnitFile("one", handle)
+        file.load()
+        file.begin(file.header | {"shard": "1/999999999"})
+        file.finish()
+
+    with pytest.raises(DataError, match="shard 2, 3, 4, … of 999999999 is missing"):
+        read_parts(shards[:1])
+
+
+def test_answers_of_parts_are_checked(shards):
+    units = read_parts(shards).units
+
+    with pytest.raises(FormatError, match="one: is damaged: 'n' is int64"):
+        units.answer("a", None, {"n": Expected("f", ())})
 
 
 def test_a_part_that_is_not_there_is_named():

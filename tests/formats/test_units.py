@@ -2,14 +2,23 @@
 
 import fcntl
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnabert_cli.errors import DataError, DnabertError, Interrupted, ModelError, OptionsError
+from dnabert_cli.errors import (
+    DataError,
+    DnabertError,
+    FormatError,
+    Interrupted,
+    ModelError,
+    OptionsError,
+)
 from dnabert_cli.formats import unit_runs
+from dnabert_cli.formats.unit_checks import Expected
 from dnabert_cli.formats.unit_parts import read_parts
 from dnabert_cli.formats.unit_runs import Run, Shard
 from dnabert_cli.formats.units import Units, resumable_units, temporary_units, unit_key
@@ -104,9 +113,12 @@ def test_nothing_is_left_beside_the_output_of_a_run_that_ended(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt, SystemExit, DnabertError, MemoryError, KeyError]
-)
+    "error",
+    [KeyboardInterrupt, SystemExit, MemoryError, KeyError, DnabertError, DataError, ModelError,
+     OptionsError],
+)  # fmt: skip
 def test_an_interrupted_run_is_kept_with_one_line(tmp_path, caplog, error):
+    """A cut line late in the input used to cost all that had been computed before it."""
     interrupt(tmp_path / "out", ["a", "b", "c"], 2, error=error)
 
     assert caplog.messages == ["units kept: 2; --resume continues"]
@@ -119,13 +131,6 @@ def test_an_error_that_tells_of_resuming_is_not_followed_by_a_second_line(tmp_pa
 
     assert caplog.messages == []
     assert kept(tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("error", [DataError, ModelError, OptionsError])
-def test_nothing_is_kept_of_a_run_whose_input_or_options_are_at_fault(tmp_path, error):
-    interrupt(tmp_path / "out", ["a", "b"], 1, error=error)
-
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistake_while_resuming_costs_no_answer(tmp_path):
@@ -168,7 +173,7 @@ def test_resuming_nothing_begins_anew_with_a_line(tmp_path, caplog):
          "settings.stride was 5, is 7"),
         (Run("predict", RUN.identity, {}), 'command was "scan", is "predict"'),
         (Run("scan", RUN.identity, {}, Shard(1, 2)), 'shard was null, is "1/2"'),
-        (Run("scan", RUN.identity | {"genome": {"bytes": 3}}, {}), "genome.bytes was None, is 3"),
+        (Run("scan", RUN.identity | {"device": {"kind": 3}}, {}), "device.kind was None, is 3"),
     ],
 )  # fmt: skip
 def test_another_run_is_not_resumed_and_loses_nothing(tmp_path, other, said):
@@ -247,6 +252,39 @@ def test_answers_lie_beside_what_a_link_points_to(tmp_path):
     interrupt(tmp_path / "out", ["a", "b"], 1)
 
     assert [each.name for each in (tmp_path / "far").iterdir()] == [".real.units"]
+
+
+def make_link(path):
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("make", [make_link, Path.mkdir])
+def test_a_link_or_folder_where_units_should_lie_is_one_line(tmp_path, make):
+    """It used to be an unexpected error of the system."""
+    make(kept(tmp_path / "out"))
+
+    with pytest.raises(DnabertError, match=r"beside .*out: .*\.out\.units is a link or a folder"):
+        run_to(tmp_path / "out", ["a"])
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_name_with_no_room_for_units_is_one_line(tmp_path):
+    """It used to be an unexpected error of the system."""
+    name = 250 * "x"
+
+    with pytest.raises(DnabertError, match=r"cannot keep units .*too long \(hint: give the output"):
+        run_to(tmp_path / name, ["a"])
+
+
+def test_answers_that_are_read_back_are_checked(tmp_path):
+    interrupt(tmp_path / "out", ["a", "b"], 1)
+    expected = {"n": Expected("f", ())}
+
+    with resumable_units(str(tmp_path / "out"), RUN, resume=True) as units:
+        with pytest.raises(FormatError, match=r"\.out\.units: is damaged: 'n' is int64"):
+            units.answer("a", None, expected)
+        computed = units.answer("b", lambda: {"n": np.array(1)}, expected)
+    assert computed["n"] == 1
 
 
 @pytest.mark.parametrize(
