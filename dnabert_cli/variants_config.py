@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from dnabert_cli.config import ComputeConfig, ScanConfig
 from dnabert_cli.errors import OptionsError
@@ -13,6 +14,9 @@ N_OFFSETS = 10  # windows of the grid that hold a base, where neither option nor
 @dataclass(frozen=True, kw_only=True)
 class VariantsConfig:
     """`dnabert variants`."""
+
+    # what is made from answers, and decides none; genotypes are part of what a unit is
+    NOT_IN_ANSWERS: ClassVar[tuple[str, ...]] = ("strong", "top", "null", "seed", "sample")
 
     # Windows per strand that an allele is read in. None: as the model says, else N_OFFSETS, and of
     # a model with candidates all within reach.

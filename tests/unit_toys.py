@@ -1,8 +1,11 @@
-"""A run of units that computes next to nothing, remembers what, and may break off."""
+"""A run of units that computes next to nothing and may break off, and how to change its file."""
+
+import io
 
 import numpy as np
 import pytest
 
+from dnabert_cli.formats.unit_file import UnitFile
 from dnabert_cli.formats.unit_runs import Run
 from dnabert_cli.formats.units import resumable_units
 
@@ -46,3 +49,27 @@ def interrupt(output, keys, after, **options):
 
 def kept(output):
     return output.with_name(f".{output.name}.units")
+
+
+def run_shards(dnabert, words, count):
+    names = [f"part{number}" for number in range(1, count + 1)]
+    for number, name in enumerate(names, 1):
+        result = dnabert(*words, "--shard", f"{number}/{count}", "-o", name)
+        assert (result.code, result.out) == (0, ""), result.err
+    return names
+
+
+def rewrite(path, header=None, answers=None):
+    """Write a finished file of units once more, with its header or each of its answers changed."""
+    with io.FileIO(path, "r+") as handle:
+        file = UnitFile(str(path), handle)
+        file.load()
+        head, known = dict(file.header), {key: file.read(key) for key in file.places}
+        if header:
+            header(head)
+        file.begin(head)
+        for key, arrays in known.items():
+            if answers:
+                answers(arrays)
+            file.add(key, arrays)
+        file.finish()

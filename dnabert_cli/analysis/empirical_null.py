@@ -68,9 +68,11 @@ class StreamedQ:
 
     def __init__(self, n: int) -> None:
         self._counts = np.zeros(n + 1, dtype=np.int64)
+        self._of_rank: Doubles | None = None  # made when first asked for
 
     def add(self, p_values: Floats) -> None:
         """Count p-values, `[N]`; NaN do not count as tests."""
+        self._of_rank = None
         ranks = self._ranks(np.asarray(p_values, np.float64))
         self._counts += np.bincount(ranks[ranks >= 0], minlength=len(self._counts))
 
@@ -81,14 +83,19 @@ class StreamedQ:
 
         Source: Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57:289.
         """
+        if self._of_rank is None:
+            self._of_rank = self._table()
+        ranks = self._ranks(np.asarray(p_values, np.float64))
+        return np.where(ranks >= 0, self._of_rank[ranks], np.nan)
+
+    def _table(self) -> Doubles:
+        """Return the q-value of each rank."""
         n_ranks = len(self._counts)
         n_up_to = np.cumsum(self._counts)  # p-values of each rank or a smaller one
         share = n_up_to / max(int(n_up_to[-1]), 1)
         raw = np.full(n_ranks, np.inf)
         np.divide(np.arange(1, n_ranks + 1) / n_ranks, share, out=raw, where=share > 0)
-        of_rank = np.minimum.accumulate(raw[::-1])[::-1]  # at most that of p = 1, which is 1
-        ranks = self._ranks(np.asarray(p_values, np.float64))
-        return np.where(ranks >= 0, of_rank[ranks], np.nan)
+        return np.minimum.accumulate(raw[::-1])[::-1]  # at most that of p = 1, which is 1
 
     def _ranks(self, p_values: Doubles) -> Numbers:
         """Return k - 1 of p-values k / (n + 1); -1 for NaN."""

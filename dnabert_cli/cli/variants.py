@@ -1,7 +1,7 @@
 """`dnabert variants`: the options; the work is `tasks.variants`."""
 
 import logging
-import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -158,6 +158,11 @@ def variants(
             device=device, precision=precision, threads=threads, batch_tokens=batch_tokens
         ),
     )
+    counted = None
+    if enrichment is not None:
+        from dnabert_cli.tasks.variant_enrichment import Enrichment
+
+        counted = Enrichment()
     names = model_groups(model, task)
     request = work.VariantRequest(
         vcf=vcf,
@@ -171,7 +176,7 @@ def variants(
         deletions=deletions,
         annotate=annotate,
         fields=None if fields is None else fields.split(","),
-        enrichment=enrichment,
+        enrichment=counted,
         header=not no_header,
         force=force,
         command=command_line(context),
@@ -184,14 +189,11 @@ def variants(
         files.check_outputs([output, enrichment, manifest], force, inputs)
         every = [name for group in names.values() for name in group]
         with units.units_of_run(
-            context,
-            settings,
-            every,
-            inputs,
-            genome=job.genome.path,
-            asked_twice=settings.asks_twice,
+            context, settings, every, inputs, asked_twice=settings.asks_twice
         ) as kept:
             counts = work.run(request, job, units=kept, progress=progress)
+    if counted is not None and enrichment is not None:
+        counted.save(enrichment, force=force, header=not no_header)
     logger.info(counts.summary())
     if manifest is not None:
         reports.write_manifest(manifest, "variants", settings, inputs, every, counts.to_json())
@@ -205,19 +207,16 @@ def model_groups(models: list[str] | None, task: str | None) -> dict[str, list[s
     Raises:
         OptionsError: as `options.model_names`, or two tasks have the same name.
     """
+    from dnabert_cli.formats.info_tags import info_key
+
     if models:
         chosen = options.model_names(models, task)
-        return {_as_key(Path(chosen[0]).resolve().name or chosen[0]): chosen}
+        return {info_key(Path(chosen[0]).resolve().name) or "model": chosen}
     tasks = (task or DEFAULT_TASK).split(",")
-    groups = {_as_key(one): options.model_names(None, one) for one in tasks}
+    groups = {info_key(one): options.model_names(None, one) for one in tasks}
     if len(groups) < len(tasks):
         raise OptionsError(f"--task {task} names a task twice")
     return groups
-
-
-def _as_key(name: str) -> str:
-    """Return a name with nothing but letters, digits and `_`, as keys of INFO are."""
-    return re.sub(r"[^0-9A-Za-z]+", "_", name.rsplit("/", 1)[-1]).strip("_") or "model"
 
 
 def command_line(context: typer.Context) -> str:
@@ -227,9 +226,9 @@ def command_line(context: typer.Context) -> str:
     for parameter in context.command.params:
         name = str(parameter.name)
         value = context.params.get(name)
-        if name in left_out or value in (None, False, [], parameter.default):
+        if name in left_out or value == parameter.default or value is None:
             continue
         flag = parameter.opts[0]
         for one in value if isinstance(value, list | tuple) else [value]:
             words += [flag] if value is True else [flag, str(one)]
-    return " ".join(words)
+    return shlex.join(words)

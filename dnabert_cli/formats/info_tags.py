@@ -9,6 +9,8 @@ from typing import Any
 # What separates things in INFO, and control characters (VCF 4.3, section 1.2).
 _RESERVED = re.compile(r"[\x00-\x20;=,%\x7f]")
 
+_NO_KEY = re.compile(r"[^0-9A-Za-z]+")
+
 InfoValue = str | float | bool | None
 InfoValues = Mapping[str, InfoValue | Iterable[InfoValue]]
 
@@ -32,8 +34,13 @@ class InfoTag:
 
     def header_line(self) -> str:
         """Return its line of the header."""
-        text = self.description.replace("\\", r"\\").replace('"', r"\"")
+        text = " ".join(self.description.split()).replace("\\", r"\\").replace('"', r"\"")
         return f'##INFO=<ID={self.id},Number={self.number},Type={self.type},Description="{text}">'
+
+
+def info_key(name: str) -> str:
+    """Return a name as part of a key of INFO: letters, digits and `_`; may be empty."""
+    return _NO_KEY.sub("_", name).strip("_")
 
 
 def without_tags(info: str, ids: frozenset[str]) -> tuple[str, bool]:

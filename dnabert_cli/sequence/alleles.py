@@ -12,7 +12,7 @@ insertion pushes letters out on that side. At the ends of a sequence the alterna
 inwards; only letters inserted before the first or behind the last base may lie outside of it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
@@ -28,7 +28,6 @@ Kind = Literal[
 CHANGES = frozenset({"snv", "mnv", "insertion", "deletion", "delins"})  # kinds with two haplotypes
 
 _CHUNK = 256  # bases of the reference read at a time; nearly every repeat is shorter
-_N_LETTERS_SHOWN = 20
 
 
 class Change(NamedTuple):
@@ -170,79 +169,6 @@ def _n_common_suffix(one: str, other: str) -> int:
     return next(i for i in range(n_letters) if one[-1 - i] != other[-1 - i])
 
 
-def apply(reference: str, start: int, variants: Iterable[tuple[int, str, str]]) -> str:
-    """Return a stretch of the reference with several alleles in it.
-
-    As in VCF, letters that both alleles begin or end with are padding and may be those of
-    another variant: `A>G` and `A>AT` at one base give `GT`.
-
-    Args:
-        reference: letters of the stretch; their case is kept.
-        start: 0-based, of its first letter.
-        variants: (position, ref, alt) in any order; position 0-based.
-
-    Raises:
-        ValueError: two of them overlap or insert at the same place, or one does not lie in the
-            stretch or has a `ref` that the stretch has not.
-    """
-    pieces: list[str] = []
-    at = start
-    previous: tuple[Change, tuple[int, str, str]] | None = None
-    for change, variant in sorted(map(_unpadded, variants), key=_order):
-        low, high = variant[0] - start, variant[0] - start + len(variant[1])
-        fits = low >= 0 and high <= len(reference)
-        if not fits or _plain(reference[low:high]) != _plain(variant[1]):
-            raise ValueError(f"{_shown(variant)} does not fit the reference")
-        if not (change.ref or change.alt):
-            continue
-        if previous and (change.position < at or change.end == previous[0].position):
-            raise ValueError(f"{_shown(previous[1])} and {_shown(variant)} overlap")
-        pieces += [reference[at - start : change.position - start], change.alt]
-        at, previous = change.end, (change, variant)
-    return "".join([*pieces, reference[at - start :]])
-
-
-def _unpadded(variant: tuple[int, str, str]) -> tuple[Change, tuple[int, str, str]]:
-    """Return the change as VCF means it, the common prefix removed first, and how it was written.
-
-    In `A>AA` the second A is new: `A>G` at the same base then concerns the first one.
-    """
-    position, ref, alt = variant
-    end, backwards = position + len(ref), trimmed(0, ref[::-1], alt[::-1])
-    first = end - backwards.position - len(backwards.ref)
-    return Change(first, backwards.ref[::-1], backwards.alt[::-1]), variant
-
-
-def _order(applied: tuple[Change, tuple[int, str, str]]) -> tuple[int, int]:
-    return applied[0].position, applied[0].end
-
-
-def _shown(variant: tuple[int, str, str]) -> str:
-    position, *alleles = variant
-    short = [
-        one if len(one) <= _N_LETTERS_SHOWN else f"{one[:_N_LETTERS_SHOWN]}…" for one in alleles
-    ]
-    return f"{short[0]}>{short[1]} at base {position} (counted from 0)"
-
-
-def joined(variants: Sequence[tuple[int, str, str]], letters: Letters) -> Change:
-    """Return the one change that several variants of a haplotype make together, normalised.
-
-    Two neighbouring SNVs and the MNV that stands for both come to the same.
-
-    Args:
-        variants: at least one; as for `apply`.
-        letters: of the reference.
-
-    Raises:
-        ValueError: as for `apply`.
-    """
-    start = min(position for position, _, _ in variants)
-    end = max(position + len(ref) for position, ref, _ in variants)
-    reference = letters(start, end)
-    return normalised(start, reference, apply(reference, start, variants), letters)
-
-
 def alternative_letters(change: Change, start: int, end: int, letters: Letters) -> str:
     """Return bases `start` to `end` (exclusive), both counted on the alternative haplotype."""
     first, last = change.position, change.position + len(change.alt)
@@ -316,10 +242,8 @@ def anchored_windows(
     length = _length(change, window, n_bases)
     if length < 1:
         return []
-    is_forward = strand == "+"
-    centre = window // 2 if is_forward else window - 1 - window // 2
-    held = anchor if is_forward else window - 1 - anchor  # the anchor on the forward strand
-    middle = min(max(change.position - centre, 0), n_bases - length)
+    held = anchor if strand == "+" else window - 1 - anchor  # the anchor on the forward strand
+    middle = centred_start(change, window, length, n_bases, strand)
     pairs = {_pair(change, middle, length, held, n_bases)}
     if length == window:
         search = _Search(window, anchor, candidates, strand)
@@ -330,6 +254,20 @@ def anchored_windows(
         turned = [_pair(back, start, window, held, n_back) for start in found]
         pairs |= {WindowPair(one.alternative_start, one.start, window) for one in turned}
     return sorted(pairs, key=lambda pair: (pair.start, pair.alternative_start))
+
+
+def centred_start(change: Change, window: int, length: int, n_bases: int, strand: str) -> int:
+    """Return the start of the window that has the first base of a change at its centre.
+
+    Args:
+        change: normalised.
+        window: bases per window of the model.
+        length: bases per window here, fewer on a short sequence.
+        n_bases: of the whole sequence, at whose ends the window moves inwards.
+        strand: the window is read on; of an even number of bases the centre depends on it.
+    """
+    centre = window // 2 if strand == "+" else window - 1 - window // 2
+    return min(max(change.position - centre, 0), n_bases - length)
 
 
 @dataclass(frozen=True)

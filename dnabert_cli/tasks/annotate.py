@@ -8,32 +8,23 @@ the changed bases, which of an insertion are the two around it.
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
-from dnabert_cli.analysis.strong_weak import EnrichmentRow
-from dnabert_cli.dna import to_dna
+from dnabert_cli.dna import may_be_equal, to_dna
 from dnabert_cli.formats.annotations import Annotated, Annotations, open_annotations
 from dnabert_cli.formats.contig_names import normalise_contig
 from dnabert_cli.formats.info_tags import InfoTag
-from dnabert_cli.formats.tables import write_table
 from dnabert_cli.sequence.alleles import CHANGES, Change, Letters, classify, normalised, trimmed
 from dnabert_cli.tasks.dropped import Dropped
 
 logger = logging.getLogger(__name__)
-
-ENRICHMENT_COLUMNS = (
-    "field", "value", "n_strong_with", "n_strong", "n_weak_with", "n_weak", "odds_ratio",
-    "p_value", "q_value",
-)  # fmt: skip
 
 _FARTHEST = 10_000  # bases to the right that the same indel is looked for
 _PADDING = 50  # letters in front of a change, where the index knows only starts of rows
 _NEAR = 256  # bases from one look-up to the next that make reading ahead worth it
 _N_AHEAD, _AHEAD = 16, 4096  # look-ups worth of bases that are read ahead, and bases at most
 _CHUNK = 256
-_BASES = frozenset("ACGT")
 
 
 class Annotator:
@@ -196,7 +187,7 @@ class _Block:
                 ref = (
                     genome[low:high] if is_inside else _upper(self._letters(row.position, row.end))
                 )
-            agrees = _agrees(_upper(row.ref), ref)
+            agrees = may_be_equal(_upper(row.ref), ref)
             other_ref.add(self.contig, row, agrees=agrees)
             if agrees:
                 self._take(row, ref)
@@ -261,12 +252,6 @@ def rightmost_end(change: Change, n_bases: int, letters: Letters) -> int:
     return end
 
 
-def write_enrichment(rows: Iterable[EnrichmentRow], handle: TextIO, *, header: bool) -> None:
-    """Write tests of strong against weak alleles as TSV, one row each (`ENRICHMENT_COLUMNS`)."""
-    cells = ([getattr(row, column) for column in ENRICHMENT_COLUMNS] for row in rows)
-    write_table(cells, ENRICHMENT_COLUMNS, handle, header=header)
-
-
 def _tags(source: Annotations) -> Iterator[InfoTag]:
     name = Path(source.path).name
     how = "of the same allele" if source.by_allele else "of the same place"
@@ -314,17 +299,6 @@ def _joined(texts: Sequence[str]) -> str | None:
     if len(texts) < 2:
         return texts[0] if texts else None
     return "|".join(dict.fromkeys(item for text in texts for item in text.split("|")))
-
-
-def _agrees(ref: str, genome: str) -> bool:
-    """Compare REF with the genome; a letter that stands for several bases agrees with any."""
-    if ref == genome:
-        return True
-    if len(ref) != len(genome):
-        return False
-    return all(
-        one == other or not {one, other} <= _BASES for one, other in zip(ref, genome, strict=True)
-    )
 
 
 def _upper(text: str) -> str:

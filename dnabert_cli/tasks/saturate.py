@@ -72,7 +72,7 @@ class Saturation:
             genome,
             [
                 "##fileformat=VCFv4.3",
-                f"##reference={genome}",
+                f"##reference={' '.join(genome.split())}",  # a name may hold line ends
                 *(f"##contig=<ID={name},length={n_bases}>" for name, n_bases in contigs.items()),
             ],
             "\t".join(COLUMNS),

@@ -8,6 +8,7 @@ Positions count from 1, as in the VCF that the same run can write.
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import DataError, ModelError, OptionsError
 from dnabert_cli.explain_config import ExplainConfig
 from dnabert_cli.formats.files import check_output, open_output
+from dnabert_cli.formats.unit_checks import Expected
+from dnabert_cli.formats.units import Arrays, Units, unit_key
 from dnabert_cli.formats.vcf import VariantRecord
 from dnabert_cli.progress import SILENT, Progress
 from dnabert_cli.records import Interval
@@ -64,15 +67,15 @@ def check_maps(
     if fmt is None:
         raise OptionsError(f"{path}: mutation maps are {', '.join(_FORMATS)}")
     n_maps = len(regions) * len(channels)
-    told = f"{len(regions)} region(s) with {len(channels)} score(s) each ({', '.join(channels)})"
+    told = f"regions: {len(regions)}, scores of each: {len(channels)} ({', '.join(channels)})"
     if fmt != _PAGE and n_maps > 1:
         raise OptionsError(
-            f"{path} holds one mutation map, but there are {told}",
+            f"{path} holds one mutation map, but there are more ({told})",
             hint="name a page (.html), which holds them all, or give one region and one score",
         )
     if n_maps > MOST_MAPS:
         raise OptionsError(
-            f"{path} holds up to {MOST_MAPS} mutation maps, but there are {told}",
+            f"{path} holds up to {MOST_MAPS} mutation maps, but there are more ({told})",
             hint=f"name fewer regions with --regions; {_NO_LIMIT}",
         )
     for region in regions:
@@ -83,6 +86,12 @@ def check_maps(
                 hint=f"name shorter regions with --regions; {_NO_LIMIT}",
             )
     check_output(path, force)
+
+
+def can_be_drawn(regions: Sequence[Interval], n_channels: int) -> bool:
+    """Tell whether a page can hold the maps of some regions."""
+    is_short = all(region.end - region.start <= MOST_BASES for region in regions)
+    return is_short and len(regions) * n_channels <= MOST_MAPS
 
 
 def place_of(region: Interval) -> str:
@@ -140,6 +149,7 @@ class MutationMaps:
         models: Mapping[str, Sequence[str]],
         compute: ComputeConfig,
         *,
+        units: Units,
         download: bool = False,
         progress: Progress = SILENT,
     ) -> None:
@@ -151,30 +161,31 @@ class MutationMaps:
         Args:
             models: those that gave the scores of a channel, averaged; by channel.
             compute: where and how.
+            units: keeps the answers.
             download: models of the hub may be fetched.
             progress: told of the sequences done.
         """
         sequences = [self._oriented(region) for region in self._regions]
-        found: dict[tuple[str, ...], list[Floats] | None] = {}
-        for channel in self._channels:
-            asked = tuple(models.get(channel, ()))
+        ends = np.cumsum([len(sequence) for sequence in sequences])[:-1]
+        for asked in dict.fromkeys(tuple(models.get(channel, ())) for channel in self._channels):
             if not asked:
                 continue
-            if asked not in found:
-                try:
-                    answer = explain(
-                        sequences, asked, ExplainConfig(), compute, progress, download=download
-                    )
-                    found[asked] = answer.scores
-                except ModelError as error:
-                    logger.warning("no importance above the maps of %s: %s", channel, error)
-                    found[asked] = None
-            scores = found[asked]
-            if scores is not None:
-                self._importance[channel] = [
+            told = [name for name in self._channels if tuple(models.get(name, ())) == asked]
+            found = units.answer(
+                unit_key("importance", *asked, "", *sequences),
+                partial(_attention, sequences, asked, compute, progress, download=download),
+                {"scores": Expected("f", (sum(map(len, sequences)),), may_miss=True)},
+            )
+            if found is not None and np.isnan(found["scores"]).all():
+                logger.warning("no importance above the maps of %s: no attention", ", ".join(told))
+            elif found is not None:
+                scores = [
                     one[::-1] if region.strand == "-" else one
-                    for region, one in zip(self._regions, scores, strict=True)
+                    for region, one in zip(
+                        self._regions, np.split(found["scores"], ends), strict=True
+                    )
                 ]
+                self._importance |= dict.fromkeys(told, scores)
 
     def write(
         self,
@@ -306,12 +317,15 @@ _EXPLANATION = """<style>
 @media print {{ .map img {{ max-width: 100%; height: auto; }} }}
 </style>
 <p>Each column of a map is a base, each row what stands in its place. Red raises the probability p
-that the model gives, blue lowers it, white leaves it as it is; a pale letter is the base that is
+that the model gives, blue lowers it, white leaves it as it is; a letter on grey is the base that is
 there, grey has no score. S = (p(alt) &minus; p(ref)) · max(p(ref), p(alt)), in the window in which
 it is furthest from 0. Each map has its own scale, given below it.{bars}</p>
 <p class="quiet">Positions count from 1, as in VCF.</p>
 """
-_BARS = " Bars above a map are the attention that its bases get, on the strand of the region."
+_BARS = (
+    " Bars above a map are the attention that its bases get, the region read alone and on its "
+    "strand; S is read in windows of the genome."
+)
 _FIGURE = """<figure>
 <figcaption>{caption}</figcaption>
 <div class="map" tabindex="0">{image}</div>
@@ -324,3 +338,20 @@ _TABLE = """<h3>Strongest substitutions</h3>
 <tbody>
 {rows}</tbody></table></div>
 """
+
+
+def _attention(
+    sequences: Sequence[str],
+    models: Sequence[str],
+    compute: ComputeConfig,
+    progress: Progress,
+    *,
+    download: bool,
+) -> Arrays:
+    """Return the attention to all bases of all sequences; NaN where models have none."""
+    try:
+        found = explain(sequences, models, ExplainConfig(), compute, progress, download=download)
+    except ModelError as error:
+        logger.debug("no attention: %s", error)
+        return {"scores": np.full(sum(map(len, sequences)), np.nan, np.float32)}
+    return {"scores": np.concatenate(found.scores)}

@@ -31,9 +31,13 @@ class Block:
         Args:
             more: what they depend on beside place and alleles.
         """
-        parts = (*self.before, *self.records, *self.after)
         counts = f"{len(self.before)} {len(self.records)}"
-        return unit_key("variants", counts, *map(_text, parts), *more)
+        return unit_key("variants", counts, *map(_text, self.everyone), *more)
+
+    @property
+    def everyone(self) -> Sequence[VariantRecord]:
+        """The records of the unit and those around them."""
+        return (*self.before, *self.records, *self.after)
 
 
 def _text(record: VariantRecord) -> str:

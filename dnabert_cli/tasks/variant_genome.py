@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dnabert_cli.dna import to_dna
+from dnabert_cli.dna import may_be_equal
 from dnabert_cli.errors import DataError, FormatError, shown
 from dnabert_cli.formats.contig_names import normalise_contig
 from dnabert_cli.formats.indexed_fasta import IndexedFasta, NotIndexableError
@@ -37,16 +37,12 @@ REASONS = (
     "too_short",  # the sequence has no window that can be read
     "low_importance",  # see --min-importance
     "no_alternative",  # of a whole record: ALT is .
+    "not_in_a_window",  # no window holds what is inserted or left out
 )
 _OF_KIND = {"same": "same_as_reference", "spanning": "spanning_deletion"}
 
 _BLOCK = 1 << 16  # bases read at a time
 _N_BLOCKS = 8
-# IUPAC: the bases a letter stands for.
-_MEANS = {
-    "A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT",
-    "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +167,26 @@ class VariantGenome:
             return [Allele(chrom, n_bases, None, "ref_mismatch") for _ in record.alts]
         return [_allele(chrom, n_bases, record.position, ref, alt, letters) for alt in record.alts]
 
+    def surroundings(
+        self, chrom: str, position: int, end: int, reach: int, length: int | None = None
+    ) -> str:
+        """Return what decides the answer to a place beside its alleles, for the key of its unit.
+
+        Args:
+            chrom: as the variant names it.
+            position: first base of the place.
+            end: the base behind its last one.
+            reach: bases around it that may be read.
+            length: of its sequence, as the header of the variants declares it.
+        """
+        name = self.name_of(chrom, length)
+        if name is None:
+            return ""
+        return f"{name} {self.letters(name)(position - reach, end + reach)}"
+
     def _agrees(self, record: VariantRecord, ref: str) -> bool:
         """Compare REF with the genome; a code agrees with every base it stands for."""
-        pairs = zip(to_dna(record.ref).upper(), to_dna(ref).upper(), strict=True)
-        if all(one == other or set(_MEANS[one]) & set(_MEANS[other]) for one, other in pairs):
+        if may_be_equal(record.ref, ref):
             return True
         if self._on_mismatch == "error":
             raise DataError(

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 N_HAPLOTYPES = 2
 
-_WINDOWS_AROUND = 4  # windows on both sides of a unit whose variants may reach into its own
+WINDOWS_AROUND = 4  # windows on both sides of a unit whose variants may reach into its own
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,16 @@ class Phasing:
     ) -> None:
         self._header, self._genome = header, genome
         self._sample = sample_index(header, sample)
-        self.reach = _WINDOWS_AROUND * window + N_BEYOND
+        self.reach = WINDOWS_AROUND * window + N_BEYOND
         self.n_unphased = 0
 
     def key(self, block: Block) -> str:
         """Return the genotypes of a block as text."""
-        records = (*block.before, *block.records, *block.after)
-        return "\n".join(repr(self._genotype(record)) for record in records)
+        return "\n".join(repr(self._genotype(record)) for record in block.everyone)
 
     def alleles(self, block: Block) -> list[PhasedAllele]:
         """Return the alleles of a block that lie on a known haplotype, in order."""
-        everyone = (*block.before, *block.records, *block.after)
+        everyone = block.everyone
         genotypes = [self._genotype(record) for record in everyone]
         alleles = [self._alleles(record) for record in everyone]
         first = len(block.before)
@@ -91,9 +90,9 @@ class Phasing:
             for haplotype, allele in enumerate(genotype.alleles if genotype else ()):
                 if not allele or genotype is None or alleles[place][allele - 1].change is None:
                     continue
-                key = (everyone[place].chrom, genotype.phase_set, haplotype)
+                key = (everyone[place].chrom, _set_of(place, everyone, genotypes), haplotype)
                 if key not in carriers:
-                    carriers[key] = _carrier(key, everyone, genotypes, alleles)
+                    carriers[key] = self._carrier(key, everyone, genotypes, alleles)
                 carrier, numbers = carriers[key]
                 if numbers[place] not in carrier.left_out:
                     found.append(
@@ -111,6 +110,36 @@ class Phasing:
     def _alleles(self, record: VariantRecord) -> list[Allele]:
         return self._genome.alleles(record, self._header.contigs.get(record.chrom))
 
+    def _carrier(
+        self,
+        key: tuple[str, str | None, int],
+        records: Sequence[VariantRecord],
+        genotypes: Sequence[Genotype | None],
+        alleles: Sequence[Sequence[Allele]],
+    ) -> tuple[Haplotype, dict[int, int]]:
+        """Return a haplotype of all records near, and the number on it by index of the record.
+
+        Phases of different sets cannot be compared: only records of the same set, and those that
+        all haplotypes carry, are on it together.
+        """
+        chrom, phase_set, haplotype = key
+        variants: list[tuple[int, str, str]] = []
+        numbers: dict[int, int] = {}
+        for place, (record, genotype) in enumerate(zip(records, genotypes, strict=True)):
+            if genotype is None or record.chrom != chrom or haplotype >= len(genotype.alleles):
+                continue
+            allele = genotype.alleles[haplotype]
+            if not allele or not (_is_everywhere(genotype) or genotype.phase_set == phase_set):
+                continue
+            found = alleles[place][allele - 1]
+            if found.change is not None:
+                numbers[place] = len(variants)
+                # as the genome has it: REF may hold codes
+                end = record.position + len(record.ref)
+                ref = self._genome.letters(found.chrom)(record.position, end)
+                variants.append((record.position, ref, record.alts[allele - 1]))
+        return Haplotype(variants), numbers
+
     def count(self, record: VariantRecord) -> None:
         """Count a record of which it is not known which haplotype has what it carries."""
         found = genotype_of(record, self._sample, self._header.path)
@@ -127,31 +156,28 @@ class Phasing:
             )  # fmt: skip
 
 
-def _carrier(
-    key: tuple[str, str | None, int],
-    records: Sequence[VariantRecord],
-    genotypes: Sequence[Genotype | None],
-    alleles: Sequence[Sequence[Allele]],
-) -> tuple[Haplotype, dict[int, int]]:
-    """Return a haplotype of all records near, and the number on it by index of the record.
+def _set_of(
+    place: int, records: Sequence[VariantRecord], genotypes: Sequence[Genotype | None]
+) -> str | None:
+    """Return the phase set of a record; of one that all haplotypes carry, that of its neighbour.
 
-    Phases of different sets cannot be compared: only records of the same set, and those that all
-    haplotypes carry, are on it together.
+    Such records often have none written. They are on every haplotype, so the nearest record
+    whose phase is known says with which others they stand together.
     """
-    chrom, phase_set, haplotype = key
-    variants: list[tuple[int, str, str]] = []
-    numbers: dict[int, int] = {}
-    for place, (record, genotype) in enumerate(zip(records, genotypes, strict=True)):
-        if genotype is None or record.chrom != chrom or haplotype >= len(genotype.alleles):
-            continue
-        allele = genotype.alleles[haplotype]
-        is_everywhere = len(set(genotype.alleles)) == 1
-        if not allele or not (is_everywhere or genotype.phase_set == phase_set):
-            continue
-        if alleles[place][allele - 1].change is not None:
-            numbers[place] = len(variants)
-            variants.append((record.position, record.ref, record.alts[allele - 1]))
-    return Haplotype(variants), numbers
+    own = genotypes[place]
+    if own is None or own.phase_set is not None or not _is_everywhere(own):
+        return None if own is None else own.phase_set
+    here = records[place]
+    others = [
+        (abs(record.position - here.position), record.number, genotype.phase_set)
+        for record, genotype in zip(records, genotypes, strict=True)
+        if genotype is not None and record.chrom == here.chrom and not _is_everywhere(genotype)
+    ]
+    return min(others)[2] if others else None
+
+
+def _is_everywhere(genotype: Genotype) -> bool:
+    return len(set(genotype.alleles)) == 1
 
 
 def haplotype_readings(

@@ -1,6 +1,7 @@
 """What substitutions at random do: the null that p-values of variants are made from."""
 
 import logging
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from dnabert_cli.errors import DataError, shown
 from dnabert_cli.formats.units import Units, unit_key
 from dnabert_cli.sequence.matched_substitutions import Reservoir, matched_substitution
+from dnabert_cli.tasks.variant_answers import expected_scores
 from dnabert_cli.tasks.variant_genome import Allele, VariantGenome
 from dnabert_cli.tasks.variant_scores import S, VariantScorer
 from dnabert_cli.tasks.variant_source import VariantSource
@@ -27,6 +29,7 @@ def null_scores(
     n: int,
     seed: int,
     units: Units,
+    reach: int,
 ) -> npt.NDArray[np.float64] | None:
     """Return the scores S `[n, C]` of random substitutions; `None` in a shard, which has a part.
 
@@ -41,6 +44,7 @@ def null_scores(
         n: how many substitutions.
         seed: of the draws.
         units: keeps the answers.
+        reach: bases around a substitution that its answer may depend on.
 
     Raises:
         DataError: no variant has a place on the genome.
@@ -62,11 +66,18 @@ def null_scores(
     found: list[npt.NDArray[np.float64]] = []
     for first in range(0, len(drawn), _UNIT):
         part = drawn[first : first + _UNIT]
-        key = unit_key("null", *(f"{one.chrom}\t{one.change}" for one in part))
-        answers = units.answer(key, lambda part=part: scorer.score(part))  # type: ignore[misc]
+        key = unit_key("null", *(_text(one, genome, reach) for one in part))
+        expected = expected_scores(scorer, len(part))
+        answers = units.answer(key, partial(scorer.score, part), expected)
         if answers is not None:
             found.append(answers["scores"][:, :, S])
     return None if units.is_shard else np.concatenate(found)
+
+
+def _text(allele: Allele, genome: VariantGenome, reach: int) -> str:
+    assert allele.change is not None, "only changes are drawn"
+    position, end = allele.change.position, allele.change.end
+    return f"{allele.change} {genome.surroundings(allele.chrom, position, end, reach)}"
 
 
 def _sampled(

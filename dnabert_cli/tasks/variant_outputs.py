@@ -1,19 +1,18 @@
 """Scored variants on their way out: into the records they came in, or into a table of alleles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 
-from dnabert_cli.analysis.strong_weak import StrongWeak
 from dnabert_cli.errors import OptionsError
 from dnabert_cli.formats.info_tags import InfoTag
-from dnabert_cli.formats.variant_tables import AlleleRow, open_allele_table
+from dnabert_cli.formats.variant_tables import AlleleRow, AlleleTableWriter, open_allele_table
 from dnabert_cli.formats.vcf import VariantRecord
 from dnabert_cli.formats.vcf_header import VariantHeader
-from dnabert_cli.formats.vcf_writer import open_annotated
+from dnabert_cli.formats.vcf_writer import AnnotatedWriter, open_annotated
 from dnabert_cli.sequence.alleles import classify
 from dnabert_cli.tasks.annotate import Annotator
 from dnabert_cli.tasks.variant_genome import VariantGenome
@@ -23,7 +22,6 @@ from dnabert_cli.tasks.variants import Variants
 
 Kind = Literal["vcf", "tsv", "bed"]
 FORMATS: tuple[Kind, ...] = ("vcf", "tsv", "bed")
-PICTURES = (".png", ".svg", ".pdf", ".html")
 
 _SUFFIXES: dict[str, Kind] = {
     ".tsv": "tsv", ".txt": "tsv", ".bed": "bed", ".vcf": "vcf", ".bcf": "vcf",
@@ -51,6 +49,13 @@ class Target:
     command: str = ""
 
 
+class AlleleCounts(Protocol):
+    """Counts strong and weak alleles by what was found of them (`variant_enrichment.py`)."""
+
+    def add(self, is_strong: bool, values: Mapping[str, str | None]) -> None:
+        """Count an allele."""
+
+
 @dataclass
 class Lookup:
     """What another file says of alleles, and whether strong ones are more often in it.
@@ -59,13 +64,13 @@ class Lookup:
         annotator: looks alleles up.
         genome: what the variants refer to.
         strong: |S| from which an allele is strong.
-        table: counts strong and weak alleles by what was found.
+        table: counts strong and weak alleles; `None`: they are not counted.
     """
 
     annotator: Annotator
     genome: VariantGenome
     strong: float
-    table: StrongWeak = field(default_factory=StrongWeak)
+    table: AlleleCounts | None = None
 
     def values(self, record: VariantRecord, found: AlleleScores, length: int | None) -> Values:
         """Return the entries for a record, and count its scored alleles."""
@@ -75,6 +80,8 @@ class Lookup:
         chrom, n_bases = alleles[0].chrom, alleles[0].n_bases
         changes = [allele.change for allele in alleles]
         values = self.annotator.values(chrom, n_bases, changes, self.genome.letters(chrom))
+        if self.table is None:
+            return dict(values)
         sizes = np.abs(found.scores[:, :, S])
         for row, of_allele in enumerate(sizes):
             if not np.isnan(of_allele).all():
@@ -110,8 +117,8 @@ def write_variants(
     *,
     lengths: dict[str, int],
     lookup: Lookup | None = None,
-) -> int:
-    """Write the rows of a run; return how many records were written.
+) -> None:
+    """Write the rows of a run.
 
     Args:
         run: its rows are read.
@@ -121,17 +128,14 @@ def write_variants(
         lookup: adds what another file says.
     """
     tags = [*run.tags.tags(), *(lookup.annotator.tags if lookup else ())]
-    n_records = 0
     with _opened(target, header, tags, run, lengths) as writer:
         for record, found in run.rows:
             values = run.tags.values(found)
             if lookup is not None:
                 values |= lookup.values(record, found, header.contigs.get(record.chrom))
             writer.write(record, found, values)
-            n_records += 1
     if lookup is not None:
         lookup.annotator.log()
-    return n_records
 
 
 @contextmanager
@@ -160,7 +164,7 @@ def _opened(
 
 
 class _Records:
-    def __init__(self, writer: Any) -> None:
+    def __init__(self, writer: AnnotatedWriter) -> None:
         self._writer = writer
 
     def write(self, record: VariantRecord, found: AlleleScores, values: Values) -> None:
@@ -171,7 +175,7 @@ class _Records:
 class _Alleles:
     """A row per alternative allele; with a ranking, of the ranked ones only."""
 
-    def __init__(self, table: Any, names: Sequence[str], strand: str) -> None:
+    def __init__(self, table: AlleleTableWriter, names: Sequence[str], strand: str) -> None:
         self._table = table
         self._names = names
         self._strand = strand

@@ -4,17 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from dnabert_cli.config import ComputeConfig
 from dnabert_cli.errors import OptionsError
-from dnabert_cli.formats.files import open_output
 from dnabert_cli.formats.units import Units
+from dnabert_cli.formats.vcf_header import meta_id
 from dnabert_cli.formats.vcf_writer import check_annotated
 from dnabert_cli.progress import Progress
-from dnabert_cli.tasks.annotate import Annotator, write_enrichment
+from dnabert_cli.tasks.annotate import Annotator
 from dnabert_cli.tasks.saturate import Saturation
-from dnabert_cli.tasks.saturation_pictures import MutationMaps, check_maps, map_format
+from dnabert_cli.tasks.saturation_pictures import (
+    MutationMaps,
+    can_be_drawn,
+    check_maps,
+    map_format,
+)
 from dnabert_cli.tasks.variant_genome import VariantGenome
-from dnabert_cli.tasks.variant_outputs import Lookup, Target, kind_of, write_variants
-from dnabert_cli.tasks.variant_scores import S, VariantModel
+from dnabert_cli.tasks.variant_outputs import AlleleCounts, Lookup, Target, kind_of, write_variants
+from dnabert_cli.tasks.variant_scores import Channel, S, VariantModel
 from dnabert_cli.tasks.variant_source import VariantFile, genome_of
 from dnabert_cli.tasks.variants import VariantCounts, Variants, variants
 from dnabert_cli.variants_config import VariantsConfig
@@ -35,7 +41,7 @@ class VariantRequest:
     deletions: bool = False
     annotate: str | None = None
     fields: Sequence[str] | None = None
-    enrichment: str | None = None
+    enrichment: AlleleCounts | None = None
     header: bool = True
     force: bool = False
     command: str = ""
@@ -79,7 +85,10 @@ def check(request: VariantRequest) -> None:
     if request.saturate and request.genome is None:
         raise OptionsError("--saturate needs --genome, the FASTA whose bases are replaced")
     of_saturate = {"--regions": request.regions is not None, "--deletions": request.deletions}
-    of_lookup = {"--fields": request.fields is not None, "--enrichment": bool(request.enrichment)}
+    of_lookup = {
+        "--fields": request.fields is not None,
+        "--enrichment": request.enrichment is not None,
+    }
     for names, owner, is_there in (
         (of_saturate, "--saturate", request.saturate),
         (of_lookup, "--annotate", request.annotate is not None),
@@ -87,7 +96,7 @@ def check(request: VariantRequest) -> None:
         for name, is_given in names.items():
             if is_given and not is_there:
                 raise OptionsError(f"{name} belongs to {owner}")
-    if request.enrichment and request.settings.top:
+    if request.enrichment is not None and request.settings.top:
         raise OptionsError("--enrichment compares all alleles: leave out --top")
     if request.saturate and request.settings.haplotypes:
         raise OptionsError("--haplotypes belongs to --vcf: all substitutions have no genotypes")
@@ -104,8 +113,11 @@ def _check_output(request: VariantRequest) -> None:
         raise OptionsError(
             f"{request.output}: maps belong to --saturate", hint="name a .vcf or .tsv"
         )
-    if request.fmt is not None or request.settings.top or request.annotate:
-        raise OptionsError(f"{request.output} is a map: leave out --format, --top and --annotate")
+    config = request.settings
+    if request.fmt is not None or config.asks_twice or request.annotate:
+        raise OptionsError(
+            f"{request.output} is a map: leave out --format, --null, --top and --annotate"
+        )
 
 
 @contextmanager
@@ -132,7 +144,7 @@ def opened(request: VariantRequest) -> Iterator[VariantJob]:
         if request.annotate is not None:
             annotator = Annotator(request.annotate, request.fields)
             _check_new(annotator, source)
-            lookup = Lookup(annotator, genome, config.strong)
+            lookup = Lookup(annotator, genome, config.strong, request.enrichment)
         yield VariantJob(source, genome, lookup)
 
 
@@ -144,9 +156,9 @@ def inputs_of(request: VariantRequest, job: VariantJob) -> list[str]:
 
 def _check_new(annotator: Annotator, source: VariantFile | Saturation) -> None:
     """Refuse to replace entries that variants have already."""
-    there = "\n".join(source.header.meta)
+    there = {meta_id(line) for line in source.header.meta}
     for tag in annotator.tags:
-        if f"##INFO=<ID={tag.id}," in there:
+        if ("INFO", tag.id) in there:
             raise OptionsError(
                 f"the variants have {tag.id} already", hint=f"--fields NEW:={tag.id} renames it"
             )
@@ -174,11 +186,10 @@ def run(
     ]
     result = variants(job.source, job.genome, models, config, units=units, progress=progress)
     if units.is_shard:
-        for _ in result.rows:
-            pass
+        _fill(job.source, request, result, config.compute, units, progress)
         return result.counts
     if isinstance(job.source, Saturation) and map_format(request.output) is not None:
-        _write_maps(request, job.source, result, progress)
+        _write_maps(request, job.source, result, config.compute, units, progress)
         return result.counts
     target = Target(
         request.output,
@@ -188,14 +199,33 @@ def run(
         command=request.command,
     )
     write_variants(result, job.source.header, target, lengths=job.genome.lengths, lookup=job.lookup)
-    if job.lookup is not None and request.enrichment is not None:
-        with open_output(request.enrichment, force=request.force) as handle:
-            write_enrichment(job.lookup.table.rows(), handle, header=request.header)
     return result.counts
 
 
+def _fill(
+    source: VariantFile | Saturation,
+    request: VariantRequest,
+    result: Variants,
+    compute: ComputeConfig,
+    units: Units,
+    progress: Progress,
+) -> None:
+    """Compute a shard's part of all that a merge may ask for: also what is drawn above maps."""
+    for _ in result.rows:
+        pass
+    channels = result.tags.channels
+    if isinstance(source, Saturation) and can_be_drawn(source.regions, len(channels)):
+        maps = MutationMaps(source.regions, source.sequence, [one.name for one in channels])
+        _explain(maps, request, channels, compute, units, progress)
+
+
 def _write_maps(
-    request: VariantRequest, source: Saturation, result: Variants, progress: Progress
+    request: VariantRequest,
+    source: Saturation,
+    result: Variants,
+    compute: ComputeConfig,
+    units: Units,
+    progress: Progress,
 ) -> None:
     channels = result.tags.channels
     names = [channel.name for channel in channels]
@@ -203,18 +233,29 @@ def _write_maps(
     maps = MutationMaps(source.regions, source.sequence, names)
     for record, found in result.rows:
         maps.add(record, found.scores[0, :, S].tolist())
-    groups = list(request.models.values())
-    maps.explain(
-        {channel.name: groups[channel.model] for channel in channels},
-        request.settings.compute,
-        download=request.download,
-        progress=progress,
-    )
-    facts = [("Model", ", ".join(request.models)), ("Genome", str(request.genome))]
+    _explain(maps, request, channels, compute, units, progress)
     maps.write(
         request.output,
         title="dnabert variants --saturate",
         force=request.force,
-        facts=facts,
+        facts=[("Model", ", ".join(request.models)), ("Genome", str(request.genome))],
+        progress=progress,
+    )
+
+
+def _explain(
+    maps: MutationMaps,
+    request: VariantRequest,
+    channels: Sequence[Channel],
+    compute: ComputeConfig,
+    units: Units,
+    progress: Progress,
+) -> None:
+    groups = list(request.models.values())
+    maps.explain(
+        {channel.name: groups[channel.model] for channel in channels},
+        compute,
+        units=units,
+        download=request.download,
         progress=progress,
     )

@@ -5,7 +5,6 @@ strongest window and the means over all of them, on the strand that answers most
 `analysis/effects.py`).
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from dnabert_cli.analysis.effects import (
 from dnabert_cli.core.checkpoint import load_models
 from dnabert_cli.core.ensemble import Ensemble, check_window
 from dnabert_cli.core.importance import Importance, ImportanceOptions
+from dnabert_cli.formats.info_tags import info_key
 from dnabert_cli.sequence.alleles import Change, Letters
 from dnabert_cli.tasks.variant_genome import REASONS, Allele
 from dnabert_cli.tasks.variant_haplotypes import N_HAPLOTYPES, PhasedAllele, haplotype_readings
@@ -238,7 +238,7 @@ class VariantScorer:
                 model.plan,
                 self._config.max_unknown,
                 texts,
-                least=model.ensemble.k,
+                least=max(model.ensemble.k, model.plan.shortest),
             )
         return found
 
@@ -261,7 +261,7 @@ class VariantScorer:
                     model.plan,
                     self._config.max_unknown,
                     texts,
-                    least=model.ensemble.k,
+                    least=max(model.ensemble.k, model.plan.shortest),
                 ),
             )
             for one in phased
@@ -361,23 +361,19 @@ def change_weight(change: Change, reading: Reading, weights: Floats) -> float:
 
 
 def _why(readings: Readings) -> str:
+    if readings.n_alike:
+        return "not_in_a_window"
     return "unknown_bases" if readings.n_unknown else "too_short"
 
 
 def _channels(model: VariantModel, number: int) -> list[Channel]:
     columns = model.task.called_classes
     names = [model.task.classes[column] for column in columns]
-    keys = [f"{model.name}_{_as_key(name)}" for name in names]
-    if len(set(keys)) < len(keys):  # `H3K4+` and `H3K4-` have no letters to tell them apart
+    keys = [info_key(name) for name in names]
+    if len(set(keys)) < len(keys) or "" in keys:  # `H3K4+` and `H3K4-` are the same key
         keys = [f"{key}_{column}" for key, column in zip(keys, columns, strict=True)]
-    if len(keys) == 1:
-        keys = [model.name]
+    keys = [f"{model.name}_{key}" for key in keys] if len(keys) > 1 else [model.name]
     return [
         Channel(key, number, column, name)
         for key, column, name in zip(keys, columns, names, strict=True)
     ]
-
-
-def _as_key(name: str) -> str:
-    """Return a name with nothing but letters, digits and `_`, as keys of INFO are."""
-    return re.sub(r"[^0-9A-Za-z]+", "_", name)

@@ -37,8 +37,8 @@ class VariantFile:
 
     Args:
         path: the file, or `-`.
-        again: the records are asked for more than once: standard input is then copied to a
-            temporary file.
+        again: the records are asked for more than once: standard input, or a pipe, is then copied
+            to a temporary file.
         require_sorted: whether an unsorted record is an error.
 
     Attributes:
@@ -53,7 +53,7 @@ class VariantFile:
         self._stack = ExitStack()
         self._require_sorted = require_sorted
         self._given = path
-        self._path = self._copy() if again and path == STDIN else path
+        self._path = self._copy() if again and _is_stream(path) else path
         self._told = False
         with self._named():
             reader = self._open()
@@ -79,14 +79,14 @@ class VariantFile:
 
     def _copy(self) -> str:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dnabert."))
-        copy = Path(folder) / "standard-input"
-        stream = self._stack.enter_context(open_binary(STDIN))
+        copy = Path(folder) / "input"
+        stream = self._stack.enter_context(open_binary(self._given))
         try:
             with copy.open("wb") as handle:
                 shutil.copyfileobj(stream, handle)
         except OSError as error:
             raise DnabertError(
-                f"no room for a copy of standard input in {folder}: {error.strerror}",
+                f"no room for a copy of {shown(self._given)} in {folder}: {error.strerror}",
                 hint="name another folder with TMPDIR, or name a file instead of -",
             ) from error
         return str(copy)
@@ -113,6 +113,11 @@ class VariantFile:
             )  # fmt: skip
 
 
+def _is_stream(path: str) -> bool:
+    """Tell whether something can be read only once."""
+    return path == STDIN or Path(path).is_fifo() or Path(path).is_char_device()
+
+
 def genome_of(header: VariantHeader, genome: str | None) -> str:
     """Return the genome: as named, else the local file that a header names in `##reference=`.
 
@@ -125,10 +130,23 @@ def genome_of(header: VariantHeader, genome: str | None) -> str:
     path = shown(header.path)
     if header.reference is None:
         raise OptionsError(f"no genome: {path} has no line ##reference=", hint=cure)
-    local = unquote(header.reference.removeprefix("file://"))
-    if "://" in local or not Path(local).is_file():
+    local = _local_path(header.reference)
+    if not local or not Path(local).is_file():
         raise OptionsError(
-            f"no genome: {header.reference}, the ##reference= of {path}, is no file here", hint=cure
+            f"no genome: {header.reference!r}, the ##reference= of {path}, is no file here",
+            hint=cure,
         )
     logger.info("the genome is %s, the ##reference= of %s", local, path)
     return local
+
+
+def _local_path(reference: str) -> str:
+    """Return the path in a `##reference=`, which may be a URL or in quotes."""
+    text = reference.strip().strip('"')
+    if not text.startswith("file:"):
+        return text
+    rest = text.removeprefix("file:")
+    for host in ("//localhost/", "///"):
+        if rest.startswith(host):
+            rest = "/" + rest.removeprefix(host)
+    return unquote(rest.removeprefix("//"))

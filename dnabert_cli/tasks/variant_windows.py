@@ -10,6 +10,7 @@ from dnabert_cli.sequence.alleles import (
     Letters,
     WindowPair,
     anchored_windows,
+    centred_start,
     letters_of,
     windows_of,
 )
@@ -17,6 +18,8 @@ from dnabert_cli.tasks.genome import unknown_share
 from dnabert_cli.variants_config import N_OFFSETS
 
 STRANDS = ("+", "-")
+
+_SHORTEST = 2  # windows are at least one in so many parts of the model's
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class WindowPlan:
         assert self.offsets is not None, "windows at candidates lie on no grid"
         return max(1, min(round(self.window / self.offsets), self.window - 1))
 
+    @property
+    def shortest(self) -> int:
+        """Bases a window must have: what a model says of far less than it was made for is noise."""
+        return self.window // _SHORTEST
+
     def held(self, strand: str) -> int:
         """Return where in a window the anchor lies, counted on the forward strand."""
         return self.anchor if strand == "+" else self.window - 1 - self.anchor
@@ -75,8 +83,7 @@ class WindowPlan:
         )
         if self.offsets is None or len(found) <= self.offsets:
             return found
-        centre = self.window // 2 if strand == "+" else self.window - 1 - self.window // 2
-        middle = min(max(change.position - centre, 0), n_bases - found[0].n_bases)
+        middle = centred_start(change, self.window, found[0].n_bases, n_bases, strand)
         nearest = sorted(
             found,
             key=lambda one: (
@@ -135,12 +142,14 @@ class Readings:
     """All readings of one change.
 
     Attributes:
-        used: those that can be read.
+        used: those that can be read; none if no pair of windows differs.
         n_unknown: pairs left out for too many N.
+        n_alike: pairs of equal windows, if none differs.
     """
 
     used: Sequence[Reading]
     n_unknown: int
+    n_alike: int = 0
 
 
 def readings_of(
@@ -176,4 +185,6 @@ def readings_of(
                 continue
             indices = texts.index(reference, strand), texts.index(alternative, strand)
             used.append(Reading(number, pair, *indices))
+    if used and all(one.reference == one.alternative for one in used):
+        return Readings((), n_unknown, len(used))
     return Readings(used, n_unknown)

@@ -19,9 +19,10 @@ from dnabert_cli.errors import DataError, shown
 from dnabert_cli.formats.units import Units
 from dnabert_cli.formats.vcf import VariantRecord
 from dnabert_cli.progress import SILENT, Progress
+from dnabert_cli.tasks.variant_answers import expected_scores
 from dnabert_cli.tasks.variant_blocks import Block, blocks
 from dnabert_cli.tasks.variant_genome import REASONS, VariantGenome
-from dnabert_cli.tasks.variant_haplotypes import Phasing
+from dnabert_cli.tasks.variant_haplotypes import WINDOWS_AROUND, Phasing
 from dnabert_cli.tasks.variant_null import null_scores
 from dnabert_cli.tasks.variant_scores import Arrays, S, VariantModel, VariantScorer
 from dnabert_cli.tasks.variant_source import VariantSource
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # Of the REF alleles compared, and at least so many: from here on it is another assembly.
 _MANY_MISMATCHES, _LEAST_MISMATCHES = 0.5, 10
+_N_NAMES = 5
 _NOT_COMPARED = {"no_alternative", "unknown_sequence", "telomere", "past_the_end"}
 
 Scored = tuple[VariantRecord, AlleleScores]
@@ -49,6 +51,7 @@ class VariantCounts:
     n_windows_computed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     first_skipped: dict[str, int] = field(default_factory=dict)  # number of a record by reason
+    first_unknown: str = ""  # name of a sequence the genome lacks
 
     def add(self, record: VariantRecord, found: AlleleScores) -> None:
         """Count a record: scored if one of its alleles is, else skipped for the first reason."""
@@ -61,6 +64,8 @@ class VariantCounts:
             reason = REASONS[found.reasons[0, 0]] if len(found) else "no_alternative"
             self.skipped[reason] += 1
             self.first_skipped.setdefault(reason, record.number)
+            if reason == "unknown_sequence" and not self.first_unknown:
+                self.first_unknown = record.chrom
 
     @property
     def n_mismatches(self) -> int:
@@ -71,8 +76,8 @@ class VariantCounts:
     def is_other_assembly(self) -> bool:
         """Whether most REF alleles are not in the genome."""
         n_compared = self.n_records - sum(self.skipped[reason] for reason in _NOT_COMPARED)
-        least = max(_LEAST_MISMATCHES, _MANY_MISMATCHES * n_compared)
-        return self.n_mismatches > least
+        is_most = self.n_mismatches > _MANY_MISMATCHES * n_compared
+        return is_most and self.n_mismatches >= _LEAST_MISMATCHES
 
     def to_json(self) -> dict[str, int]:
         """Return the counts for a manifest."""
@@ -170,8 +175,9 @@ class _Run:
             has_haplotypes=config.haplotypes,
         )
         self._phasing: Phasing | None = None
+        window = max(model.plan.window for model in models)
+        self._reach = WINDOWS_AROUND * window
         if config.haplotypes:
-            window = max(model.plan.window for model in models)
             self._phasing = Phasing(source.header, config.sample, genome, window)
         self.counts = VariantCounts()
         self._nulls: list[EmpiricalNull] = []
@@ -183,7 +189,7 @@ class _Run:
         with self._scorer:
             if self._config.null is not None:
                 self._read_null(self._config.null)
-            if self._config.null is not None or self._config.top is not None:
+            if self._config.asks_twice and not self._units.is_shard:
                 self._look_ahead()
             for record, found in self._scored("variants"):
                 self.counts.add(record, found)
@@ -192,6 +198,8 @@ class _Run:
                 complete = self._completed(record, found)
                 if self._ranks is None or any(complete.ranks or ()):
                     yield record, complete
+        if self.counts.first_unknown:
+            self._warn_of_names()
         if self.counts.n_mismatches:
             self._warn_of_mismatches()
         if self._phasing:
@@ -199,13 +207,19 @@ class _Run:
 
     def _read_null(self, n: int) -> None:
         sizes = null_scores(
-            self._source, self._genome, self._scorer, n, self._config.seed, self._units
+            self._source,
+            self._genome,
+            self._scorer,
+            n,
+            self._config.seed,
+            self._units,
+            self._reach,
         )
         if sizes is not None:
             if np.isnan(sizes).all(axis=0).any():
                 raise DataError(
                     "no null: none of the random substitutions has a score",
-                    hint="draw more with --null, or allow more N with --max-unknown",
+                    hint="draw more with --null, or see --max-unknown and --min-importance",
                 )
             self._nulls = [EmpiricalNull(np.abs(of_channel)) for of_channel in sizes.T]
             self._streamed = [StreamedQ(null.n) for null in self._nulls]
@@ -231,8 +245,11 @@ class _Run:
         self._progress.start(told, None, "records")
         phasing = self._phasing
         for block in blocks(self._source.records(), phasing.reach if phasing else 0):
-            key = block.key(phasing.key(block)) if phasing else block.key()
-            answers = self._units.answer(key, partial(self._answers, block))
+            more = [phasing.key(block)] if phasing else []
+            key = block.key(*more, *self._surroundings(block))
+            n_alleles = sum(len(record.alts) for record in block.records)
+            expected = expected_scores(self._scorer, n_alleles)
+            answers = self._units.answer(key, partial(self._answers, block), expected)
             if answers is None:
                 continue
             n_windows = answers["n_windows"].tolist()
@@ -253,6 +270,15 @@ class _Run:
                 )
             self._progress.advance(len(block.records))
         self._progress.finish()
+
+    def _surroundings(self, block: Block) -> Iterator[str]:
+        """Yield the letters that decide the answers to a unit: an edited genome is another one."""
+        lengths = self._source.header.contigs
+        for record in block.everyone:
+            end = record.position + len(record.ref)
+            yield self._genome.surroundings(
+                record.chrom, record.position, end, self._reach, lengths.get(record.chrom)
+            )
 
     def _answers(self, block: Block) -> Arrays:
         lengths = self._source.header.contigs
@@ -277,6 +303,18 @@ class _Run:
             keys = [(record.number, row) for row in range(len(found))]
             more["ranks"] = [self._ranks.get(key) for key in keys]
         return replace(found, **more)
+
+    def _warn_of_names(self) -> None:
+        names = list(self._genome.lengths)
+        logger.warning(
+            "%s: %d records lie on sequences that %s lacks: it has no %s, but %s%s",
+            shown(self._source.header.path),
+            self.counts.skipped["unknown_sequence"],
+            self._genome.path,
+            self.counts.first_unknown,
+            ", ".join(names[:_N_NAMES]),
+            ", …" if len(names) > _N_NAMES else "",
+        )
 
     def _warn_of_mismatches(self) -> None:
         is_other = self.counts.is_other_assembly

@@ -32,13 +32,14 @@ def test_the_same_records_with_scores_go_to_standard_output(run):
     assert [bare(cells) for cells in records(result.out)] == [one.split("\t") for one in ROWS]
     scores = entries(result.out)
     assert [len(one.split(",")) for one in scores] == [1, 1, 1, 4, 1, 1, 1, 1]
+    assert info(records(result.out)[5])["DNABERT_WHY"] == "not_in_a_window"
     assert [one == "." for one in scores[3].split(",")] == [False, True, True, False]
     assert scores[4] == "."
     assert info(records(result.out)[3])["DNABERT_WHY"] == ".,symbolic,spanning_deletion,."
     assert info(records(result.out)[4])["DNABERT_WHY"] == "ref_mismatch"
     summary = result.err.splitlines()[-1]
-    assert "8 records: 7 scored, 1 skipped (1 ref_mismatch" in summary
-    assert "8 of 11 alternative alleles scored" in summary
+    assert "8 records: 6 scored, 2 skipped (1 ref_mismatch" in summary
+    assert "7 of 11 alternative alleles scored" in summary
 
 
 def test_the_header_keeps_its_lines_and_declares_what_is_added(run):
@@ -53,6 +54,24 @@ def test_the_header_keeps_its_lines_and_declares_what_is_added(run):
     assert "##dnabert_command=dnabert variants --vcf in.vcf --genome g.fa --model toy" in "".join(
         header
     )
+
+
+def test_the_command_in_the_header_is_whole(run, here):
+    """`--max-unknown 0` used to be left out, and names with blanks were not quoted."""
+    (here / "my in.vcf").write_text(TEXT)
+    result = run("--max-unknown", 0, vcf="my in.vcf")
+    (line,) = [line for line in result.out.splitlines() if line.startswith("##dnabert_command")]
+    assert "--vcf 'my in.vcf'" in line
+    assert "--max-unknown 0.0" in line
+
+
+def test_names_of_files_add_no_line_to_the_header(dnabert, here):
+    (here / "g\n##evil=1.fa").write_text((here / "g.fa").read_text())
+    result = dnabert(
+        "variants", "--saturate", "--genome", "g\n##evil=1.fa", "--model", "toy", *FAST
+    )
+    assert result.code == 0
+    assert not [line for line in result.out.splitlines() if line.startswith("##evil")]
 
 
 def test_scores_fit_each_other(run):
@@ -168,7 +187,8 @@ def test_several_models_are_averaged(dnabert, here, run, models):
 
 def test_the_genome_may_be_named_by_the_header(run, here):
     expected = records(run().out)
-    for named in (f"file://{here}/g.fa", str(here / "g.fa"), "g.fa"):
+    urls = (f"file://{here}/g.fa", f"file://localhost{here}/g.fa", f"file:{here}/g.fa")
+    for named in (*urls, str(here / "g.fa"), "g.fa", '"g.fa"'):
         (here / "ref.vcf").write_text(TEXT.replace("##FILTER", f"##reference={named}\n##FILTER"))
         result = run(vcf="ref.vcf", genome=None)
         assert result.code == 0
@@ -180,7 +200,10 @@ def test_the_genome_may_be_named_by_the_header(run, here):
     ("line", "said"),
     [
         ("", "no genome: in.vcf has no line ##reference="),
-        ("##reference=GRCh38\n", "no genome: GRCh38, the ##reference= of in.vcf, is no file here"),
+        (
+            "##reference=GRCh38\n",
+            "no genome: 'GRCh38', the ##reference= of in.vcf, is no file here",
+        ),
         ("##reference=ftp://host/g.fa\n", "is no file here"),
     ],
 )
@@ -208,8 +231,27 @@ def test_other_names_of_sequences_are_told_in_a_line(run, here):
     assert "2 is read as" not in result.err
 
 
+def test_sequences_the_genome_lacks_are_named(run):
+    """A whole file without any known sequence used to end without a word."""
+    result = run(vcf="-", stdin=TEXT.replace("chr2\t", "chr20\t"))
+    assert (
+        "2 records lie on sequences that g.fa lacks: it has no chr20, but chr1, chr2" in result.err
+    )
+
+
+def test_a_percent_sign_in_a_path_is_one(run, here):
+    """Plain paths used to be decoded as if they were URLs."""
+    (here / "g%20.fa").write_text((here / "g.fa").read_text())
+    (here / "ref.vcf").write_text(TEXT.replace("##FILTER", "##reference=g%20.fa\n##FILTER"))
+    assert run(vcf="ref.vcf", genome=None).code == 0
+
+
 def test_another_assembly_is_told(run, here):
     wrong = [row(at, other(FIRST[at]), FIRST[at]) for at in range(10, 160, 5)]
+    few = run(vcf="-", stdin=HEAD + "\n".join(wrong[:9]) + "\n")
+    assert "another assembly" not in few.err
+    ten = run(vcf="-", stdin=HEAD + "\n".join(wrong[:10]) + "\n")
+    assert "REF of 10 records is not in g.fa: most of them" in ten.err
     text = HEAD.replace("length=300", "length=301") + "\n".join([*wrong, ROWS[0]]) + "\n"
     result = run(vcf="-", stdin=text)
     assert result.code == 0

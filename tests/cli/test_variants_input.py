@@ -204,9 +204,10 @@ def test_every_option_reaches_the_work(dnabert, here, monkeypatch):
     )  # fmt: skip
     assert first == work.VariantRequest(
         vcf="v", genome="g", models={"a": ["a", "b"]}, settings=settings, output="o.tsv",
-        fmt="tsv", annotate="k", fields=["A", "B:=C"], enrichment="e", header=False, force=True,
-        command=first.command, download=True,
+        fmt="tsv", annotate="k", fields=["A", "B:=C"], enrichment=first.enrichment, header=False,
+        force=True, command=first.command, download=True,
     )  # fmt: skip
+    assert type(first.enrichment).__name__ == "Enrichment"
     assert second == work.VariantRequest(
         vcf=None, genome="g", models={"m": ["m"]}, settings=VariantsConfig(), saturate=True,
         regions="r", deletions=True, command="dnabert variants --saturate --genome g --model m"

@@ -1,12 +1,14 @@
 """`dnabert variants` cut short, in parts, and with all that can be added to scores."""
 
 import json
+import os
+import threading
 
 import pytest
 
 from dnabert_cli.config import ComputeConfig
 from dnabert_cli.core.ensemble import Ensemble
-from dnabert_cli.tasks import variant_blocks
+from dnabert_cli.tasks import saturation_pictures, variant_blocks
 from tests.formats.annotation_toys import indexed
 from tests.variant_files import COLUMNS, FAST, FIRST, GENOME, META, TEXT, entries, other, records
 
@@ -92,14 +94,60 @@ def test_a_merge_asks_for_no_device_of_the_shards(run, dnabert, here, monkeypatc
     assert asked == [ComputeConfig(device="cpu", precision="fp32")]
 
 
-def test_another_genome_is_not_resumed(run, here, watch):
-    watch.stop_at = 3
-    run("-o", "out.vcf")
+def test_an_edited_genome_is_computed_anew(run, here, watch):
+    """An edit that left size and time as they were used to give the scores of before."""
+    genome = here / "g.fa"
+    watch.stop_at = 5
+    assert run("-o", "out.vcf").code == 130
     watch.stop_at = None
-    (here / "g.fa").write_text((here / "g.fa").read_text() + ">chr3\nACGT\n")
-    result = run("-o", "out.vcf", "--resume")
+    edited = genome.read_text().replace(
+        FIRST[95:115], FIRST[95:105] + other(FIRST[105]) + FIRST[106:115]
+    )
+    before = genome.stat()
+    genome.write_text(edited)
+    os.utime(genome, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run("-o", "out.vcf", "--resume").code == 0
+    assert (here / "out.vcf").read_text() == run().out
+
+
+def test_a_copied_genome_is_the_same_one(run, here, watch):
+    """Shards of machines with a copy each could not be resumed or merged: the time differed."""
+    watch.stop_at = 4
+    run("-o", "out.vcf")
+    watch.stop_at, watch.n_calls = None, 0
+    os.utime(here / "g.fa", ns=(1, 1))
+    assert run("-o", "out.vcf", "--resume").code == 0
+    n_rest, watch.n_calls = watch.n_calls, 0
+    run()
+    assert n_rest == watch.n_calls - 3
+
+
+def test_shards_of_a_map_hold_what_is_drawn_above_it(dnabert, regions, monkeypatch):
+    """A merge used to ask the model for the importance again, or draw none."""
+    assert saturate(dnabert, "-o", "whole.html").code == 0
+    for number in (1, 2):
+        assert saturate(dnabert, "-o", f"part{number}", "--shard", f"{number}/2").code == 0
+    monkeypatch.setattr(saturation_pictures, "explain", None)
+    assert dnabert("merge", "part1", "part2", "-o", "out.html").code == 0
+    assert (regions / "out.html").read_bytes() == (regions / "whole.html").read_bytes()
+
+
+def test_a_null_beside_a_map_is_refused(dnabert, regions):
+    result = saturate(dnabert, "--null", 3, "-o", "m.html")
     assert result.code == 2
-    assert "the interrupted run was another one: genome.bytes was" in result.err
+    assert "leave out --format, --null" in result.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_can_be_gone_through_twice(run, here):
+    """`--vcf <(…) --top 3` used to find the pipe empty the second time."""
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=(here / "pipe").write_text, args=(TEXT,))
+    writer.start()
+    result = run("--top", 3, vcf="pipe")
+    writer.join()
+    assert result.code == 0
+    assert records(result.out) == records(run("--top", 3).out)
 
 
 @pytest.fixture
@@ -217,5 +265,7 @@ def test_the_manifest_counts_and_names_what_was_read(run, here):
     values = json.loads((here / "m.json").read_text())
     assert values["command"] == "variants"
     assert values["counts"]["n_records"] == 8
-    assert values["counts"]["n_scored"] + values["counts"]["n_skipped_ref_mismatch"] == 8
+    counts = values["counts"]
+    skipped = counts["n_skipped_ref_mismatch"] + counts["n_skipped_not_in_a_window"]
+    assert (counts["n_scored"], skipped) == (6, 2)
     assert [one["path"] for one in values["inputs"]] == ["in.vcf", "g.fa"]

@@ -5,9 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dnabert_cli.dna import reverse_complement
-from dnabert_cli.records import Variant
 from dnabert_cli.sequence import alleles
-from dnabert_cli.sequence.alleles import Change, WindowPair, apply, joined, normalised
+from dnabert_cli.sequence.alleles import Change, WindowPair, normalised
 from dnabert_cli.sequence.windows import tile
 
 CANDIDATES = (("GT", 0), ("GC", 0), ("AG", -2))
@@ -141,58 +140,8 @@ def test_long_repeats_are_read_in_short_pieces():
     assert sum(asked) <= 10_001
 
 
-def test_apply_places_alleles_in_any_order():
-    rows = [Variant("z", 16, "G", "GAA"), Variant("z", 11, "C", "T"), Variant("z", 13, "TA", "")]
-
-    variants = [(one.position, one.ref, one.alt) for one in rows]
-    assert apply("aCgTACGt", 10, variants) == "aTgCGAAt"
-
-
-def test_padding_of_one_variant_may_be_changed_by_another():
-    assert apply("CAT", 0, [(1, "A", "G"), (1, "A", "AT")]) == "CGTT"
-    assert apply("CAT", 0, [(1, "A", "AA"), (1, "A", "G")]) == "CGAT"
-    assert apply("CAAT", 0, [(1, "AA", "A"), (1, "A", "G")]) == "CGT"
-
-
-@pytest.mark.parametrize(
-    ("variants", "names"),
-    [
-        ([(1, "CG", "TT"), (2, "G", "A")], "CG>TT at base 1 .* and G>A at base 2 .* overlap"),
-        ([(1, "CGT", ""), (2, "", "A")], "CGT> at base 1 .* and >A at base 2 .* overlap"),
-        ([(2, "", "A"), (2, "", "C")], ">A at base 2 .* and >C at base 2 .* overlap"),
-        ([(1, "C", "T"), (1, "C", "G")], "C>T at base 1 .* and C>G at base 1 .* overlap"),
-    ],
-)
-def test_apply_names_alleles_that_overlap(variants, names):
-    with pytest.raises(ValueError, match=names):
-        apply("ACGTACGT", 0, variants)
-
-
-@pytest.mark.parametrize("variant", [(1, "G", "T"), (4, "A", "T"), (0, "A", "T"), (9, "", "T")])
-def test_apply_refuses_what_is_not_the_reference(variant):
-    with pytest.raises(ValueError, match=rf"at base {variant[0]} .* does not fit the reference"):
-        apply("ACG", 1, [variant])
-
-
-@given(genomes(), st.data())
-def test_apply_equals_one_after_the_other_from_the_right(genome, data):
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(genome)), min_size=2, max_size=6)))
-    alts = [data.draw(st.text("ACGT", max_size=3)) for _ in cuts[1:]]
-    stretches = list(zip(cuts[:-1], cuts[1:], alts, strict=True))[::2]  # they do not touch
-    variants = [(start, genome[start:end], alt) for start, end, alt in stretches]
-    expected = genome
-    for variant in reversed(variants):
-        expected = with_allele(expected, variant)
-
-    assert apply(genome, 0, data.draw(st.permutations(variants))) == expected
-    assert with_allele(genome, joined(variants, reader(genome))) == expected
-
-
-def test_snvs_of_one_haplotype_make_the_mnv():
-    genome = "TTACGTAA"
-
-    assert normalised(2, "ACG", "TCA", reader(genome)) == (2, "ACG", "TCA")
-    assert joined([(4, "G", "A"), (2, "A", "T")], reader(genome)) == (2, "ACG", "TCA")
+def test_an_mnv_stays_what_it_is():
+    assert normalised(2, "ACG", "TCA", reader("TTACGTAA")) == (2, "ACG", "TCA")
 
 
 def pairs_with_letters(genome, variant, window, step, anchor):

@@ -12,7 +12,8 @@ from dnabert_cli.analysis.strong_weak import EnrichmentRow
 from dnabert_cli.errors import FormatError
 from dnabert_cli.sequence.alleles import Change, normalised
 from dnabert_cli.tasks import annotate
-from dnabert_cli.tasks.annotate import Annotator, rightmost_end, write_enrichment
+from dnabert_cli.tasks.annotate import Annotator, rightmost_end
+from dnabert_cli.tasks.variant_enrichment import write_enrichment
 from tests.formats.annotation_toys import bed, table, vcf
 from tests.sequence.test_alleles import changes, reader, with_allele, writings
 

@@ -10,6 +10,7 @@ import pytest
 from dnabert_cli.dna import reverse_complement
 from dnabert_cli.errors import DataError, DnabertError, OptionsError
 from dnabert_cli.explain_config import ExplainConfig
+from dnabert_cli.formats.units import Units
 from dnabert_cli.formats.vcf import VariantRecord
 from dnabert_cli.progress import SILENT
 from dnabert_cli.records import Interval
@@ -193,7 +194,7 @@ def test_importance_is_that_of_each_region_on_its_strand(tmp_path, tiny_model, d
     found = maps(LATE, EARLY, channels=("a", "b", "none"))
     models = {"a": [str(tiny_model)], "b": [str(other)], "none": []}
 
-    found.explain(models, FP32)
+    found.explain(models, FP32, units=Units())
     found.write(str(tmp_path / "x.html"), title="t", force=False)
 
     assert [one.importance is None for one, _ in drawn] == [False, False, True] * 2
@@ -211,14 +212,14 @@ def test_channels_of_one_model_ask_it_once(tiny_model, monkeypatch):
         module, "explain", lambda *given, **_: asked.append(given[1]) or explain(*given)
     )
     models = [str(tiny_model)]
-    maps(OTHER, channels=("a", "b")).explain({"a": models, "b": models}, FP32)
+    maps(OTHER, channels=("a", "b")).explain({"a": models, "b": models}, FP32, units=Units())
     assert asked == [tuple(models)]
 
 
 def test_models_without_attention_leave_the_bars_out(tmp_path, drawn, caplog):
     found, finder = maps(EARLY), save_motif_finder(tmp_path / "finder")
     with caplog.at_level(logging.WARNING, logger=module.__name__):
-        found.explain({"prom": [str(finder)]}, FP32)
+        found.explain({"prom": [str(finder)]}, FP32, units=Units())
     found.write(str(tmp_path / "x.html"), title="t", force=False)
     assert drawn[0][0].importance is None
     assert caplog.messages[0].startswith("no importance above the maps of prom: ")
@@ -248,7 +249,7 @@ def test_a_picture_of_several_maps_is_refused_with_the_cure(tmp_path, regions):
 def test_a_page_of_too_many_maps_is_refused(tmp_path):
     path, regions = str(tmp_path / "x.html"), [OTHER] * (MOST_MAPS // 2)
     check_maps(path, regions, ("a", "b"), force=False)
-    with pytest.raises(OptionsError, match=r"up to 100 .* 51 region\(s\) with 2 .*\.tsv"):
+    with pytest.raises(OptionsError, match=r"up to 100 .*regions: 51, .*: 2 .*\.tsv"):
         check_maps(path, [*regions, OTHER], ("a", "b"), force=False)
 
 

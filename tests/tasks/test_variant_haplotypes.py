@@ -163,6 +163,23 @@ def test_phase_sets_are_not_mixed(run):
     assert of_haplotypes(three)[1] == pytest.approx(strongest(57, GENOME, with_snvs(50, 57)))
 
 
+def test_one_on_both_haplotypes_without_a_set_stands_with_its_phased_neighbour(run):
+    """Callers write no PS for 1/1, which used to leave its neighbours out of its haplotype."""
+    one, both = run(run.snv(50, "1|0:7"), run.snv(54, "1|1:."))
+    assert of_haplotypes(both)[0] == pytest.approx(strongest(54, GENOME, with_snvs(50, 54)))
+    assert of_haplotypes(both)[1] == pytest.approx(strongest(54, GENOME, with_snvs(54)))
+    assert of_haplotypes(one)[0] == pytest.approx(strongest(50, GENOME, with_snvs(50, 54)))
+
+
+def test_codes_in_ref_are_read_as_the_genome_has_them(run):
+    """An N in REF used to be taken for a letter of the haplotype."""
+    plain, code = GENOME[50:54], GENOME[50] + "N" + GENOME[52:54]
+    (found,) = run((50, code, GENOME[50], "0|1"))
+    (expected,) = run((50, plain, GENOME[50], "0|1"))
+    assert of_haplotypes(found) == pytest.approx(of_haplotypes(expected), nan_ok=True)
+    assert of_haplotypes(found)[1] == found.scores[0, 0, S]
+
+
 def test_a_haploid_genotype_is_the_first_haplotype(run):
     (found,) = run(run.snv(50, "1"))
     assert of_haplotypes(found)[0] == found.scores[0, 0, S]

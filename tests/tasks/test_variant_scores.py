@@ -205,11 +205,31 @@ def test_near_an_end_or_n_an_allele_is_scored_with_what_there_is():
 
 
 def test_models_are_scored_side_by_side_and_each_has_its_reason():
-    short, long = RuleModel(name="a"), RuleModel(name="b", k=5)
+    short, long = RuleModel(name="a", window=8), RuleModel(name="b", window=10)
     found = scorer(short, long, genome="ACGT").score([allele(1, "C", "T", "ACGT")])
     assert [why(found, model=0), why(found, model=1)] == ["", "too_short"]
     assert np.isfinite(found["scores"][0, 0]).all()
     assert np.isnan(found["scores"][0, 1]).all()
+
+
+def test_what_no_window_holds_is_no_score_of_zero():
+    """Letters before the first base lie outside of all windows; S used to be 0, and scored."""
+    genome = GENOME[:40]
+    before, inside = allele(0, "", "TTTT", genome), allele(20, "", "TTTT", genome)
+    found = scorer(RuleModel(), genome=genome).score([before, inside])
+    assert [why(found, 0), why(found, 1)] == ["not_in_a_window", ""]
+    assert np.isnan(found["scores"][0]).all()
+
+
+def test_windows_shorter_than_half_the_models_are_not_read():
+    """Sequences of a few bases used to have the largest scores of all."""
+    for n_bases, reason in ((5, "too_short"), (6, "")):
+        genome = GENOME[:n_bases]
+        base = genome[2]
+        found = scorer(RuleModel(window=12), genome=genome).score(
+            [allele(2, base, "ACGT".replace(base, "")[0], genome)]
+        )
+        assert why(found, 0) == reason
 
 
 def test_unimportant_changes_are_not_scored():

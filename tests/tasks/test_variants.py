@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from dnabert_cli.config import ComputeConfig, TaskConfig
 from dnabert_cli.errors import DataError, FormatError
 from dnabert_cli.formats.vcf_header import parse_header
-from dnabert_cli.sequence.alleles import apply
 from dnabert_cli.tasks import variant_blocks
 from dnabert_cli.tasks.variant_genome import REASONS, VariantGenome
 from dnabert_cli.tasks.variant_scores import QUANTITIES, VariantModel
@@ -108,7 +107,7 @@ def test_neighbouring_substitutions_joined_are_one_allele(place, position, kind,
     letters = GENOME[position:end]
     alt = other(letters[0]) + letters[1:-1] + other(letters[-1])
     wide = GENOME[position - 3 : end + 3]
-    padded = apply(wide, position - 3, [(position, letters, alt)])
+    padded = wide[:3] + alt + wide[-3:]
 
     rows = [(position - 3, wide, padded), (position, letters, alt)]
     assert len(same_score(rows, (place, GENOME), kind)) == 1
