@@ -8,7 +8,7 @@ Source: "The Variant Call Format Specification", VCFv4.3 and BCFv2.2, section 6.
 
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from dnabert_cli.formats.info_tags import InfoTag
@@ -57,16 +57,22 @@ class BcfTagger:
         stored: the lines of the header as `read_bcf_header` returns them.
         lines: those of the header to write, without indices.
         tags: the tags, which `lines` declare.
+        stale: keys of entries that are taken out as well.
 
     Attributes:
         header: the header to write.
     """
 
     def __init__(
-        self, stored: Iterable[str], lines: Iterable[str], tags: Sequence[InfoTag]
+        self,
+        stored: Iterable[str],
+        lines: Iterable[str],
+        tags: Sequence[InfoTag],
+        stale: Collection[str] = (),
     ) -> None:
         strings, contigs = _dictionaries(stored)
-        self._old = {strings[tag.id] for tag in tags if tag.id in strings}
+        old = [*(tag.id for tag in tags), *stale]
+        self._old = {strings[key]: key for key in old if key in strings}
         for tag in tags:
             strings.setdefault(tag.id, max(strings.values()) + 1)
         self._keys = {tag.id: strings[tag.id] for tag in tags}
@@ -76,36 +82,38 @@ class BcfTagger:
 
     def tagged(
         self, record: BcfRecord, texts: Sequence[tuple[InfoTag, list[str]]]
-    ) -> tuple[bytes, bool]:
-        """Return the bytes of a record with tags, and whether older ones were taken out.
+    ) -> tuple[bytes, list[str]]:
+        """Return the bytes of a record with tags, and the keys of those that were taken out.
 
         Args:
             record: as read.
             texts: tags with their values, as `value_texts` returns them.
         """
-        shared, n_removed = self._without_old(record.shared)
+        shared, removed = self._without_old(record.shared)
         (n_info,) = _N_INFO.unpack_from(shared, _N_INFO_AT)
-        n_info = _N_INFO.pack(n_info - n_removed + len(texts))
+        n_info = _N_INFO.pack(n_info - len(removed) + len(texts))
         added = b"".join(_integer(self._keys[tag.id]) + _values(tag, items) for tag, items in texts)
         shared = shared[:_N_INFO_AT] + n_info + shared[_N_INFO_AT + _N_INFO.size :] + added
         sizes = struct.pack("<2I", len(shared), len(record.samples))
-        return sizes + shared + record.samples, n_removed > 0
+        return sizes + shared + record.samples, removed
 
-    def _without_old(self, shared: bytes) -> tuple[bytes, int]:
+    def _without_old(self, shared: bytes) -> tuple[bytes, list[str]]:
         if not self._old:
-            return shared, 0
+            return shared, []
         (n_info,) = _N_INFO.unpack_from(shared, _N_INFO_AT)
         (n_alleles,) = _N_INFO.unpack_from(shared, _N_ALLELES_AT)
         place = _FIXED.size
         for _ in range(1 + n_alleles + 1):  # ID, alleles, FILTER
             place = _behind(shared, place)
-        parts = [shared[:place]]
+        parts, removed = [shared[:place]], []
         for _ in range(n_info):
             key, value_at = _read_integer(shared, place)
             start, place = place, _behind(shared, value_at)
-            if key not in self._old:
+            if key in self._old:
+                removed.append(self._old[key])
+            else:
                 parts.append(shared[start:place])
-        return b"".join(parts), n_info - (len(parts) - 1)
+        return b"".join(parts), removed
 
 
 def _dictionaries(lines: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:

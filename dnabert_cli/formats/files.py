@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import struct
 import sys
 import zlib
@@ -26,6 +27,7 @@ _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000
 _BGZF_BLOCK = 0xFF00  # letters per block, as bgzip itself cuts them
 _BUFFER = 1 << 18
 _PART = ".part"  # of the name of an output that is not whole yet
+_FOLDER = ".folder"  # before it, of a folder
 
 # What a file that is something else begins with, the most telling first.
 _SIGNATURES = (
@@ -194,6 +196,26 @@ def _renamed_output(path: str) -> Iterator[TextIO]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def folder_beside(path: str) -> Iterator[Path]:
+    """Make a folder for as long as an output is written, on the same disk.
+
+    Raises:
+        DnabertError: it cannot be made.
+    """
+    target = Path(path).resolve()
+    folder = target.with_name(f".{target.name}.{os.getpid()}{_FOLDER}{_PART}")
+    try:
+        _remove_folder(folder)  # of a killed run that had this number
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise DnabertError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        _remove_folder(folder)
+
+
 def remove_abandoned(path: str) -> None:
     """Remove what killed runs have left of an output; no other run may be writing it now."""
     target = Path(path).resolve()
@@ -201,6 +223,12 @@ def remove_abandoned(path: str) -> None:
         number = part.name.removeprefix(f".{target.name}.").removesuffix(_PART)
         if number.isdigit():
             part.unlink(missing_ok=True)
+        elif number.removesuffix(_FOLDER).isdigit():
+            _remove_folder(part)
+
+
+def _remove_folder(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)  # a link is left alone
 
 
 def _open_new(path: Path, *, packed: bool) -> TextIO:

@@ -25,12 +25,14 @@ class InfoTag:
             for a flag, or a number.
         type: `Float`, `Integer`, `String` or `Flag`.
         description: what it means, for the header.
+        replaces: whether older values in a record are ours to replace; else they are an error.
     """
 
     id: str
     number: str
     type: str
     description: str
+    replaces: bool = True
 
     def header_line(self) -> str:
         """Return its line of the header."""
@@ -43,15 +45,16 @@ def info_key(name: str) -> str:
     return _NO_KEY.sub("_", name).strip("_")
 
 
-def without_tags(info: str, ids: frozenset[str]) -> tuple[str, bool]:
-    """Return INFO without the entries of some keys, and whether there were any."""
+def without_tags(info: str, ids: frozenset[str]) -> tuple[str, list[str]]:
+    """Return INFO without the entries of some keys, and the keys there were."""
     if not any(key in info for key in ids):
-        return info, False
-    entries = info.split(";")
-    kept = [entry for entry in entries if entry.partition("=")[0] not in ids]
-    if len(kept) == len(entries):
-        return info, False
-    return ";".join(kept) or ".", True
+        return info, []
+    keys = [entry.partition("=")[0] for entry in info.split(";")]
+    removed = [key for key in keys if key in ids]
+    if not removed:
+        return info, []
+    pairs = zip(info.split(";"), keys, strict=True)
+    return ";".join(entry for entry, key in pairs if key not in ids) or ".", removed
 
 
 def joined_info(info: str, added: str) -> str:

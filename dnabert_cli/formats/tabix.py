@@ -5,14 +5,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dnabert_cli.formats.htslib_messages import complaint
 from dnabert_cli.formats.vcf import load_pysam
 
 logger = logging.getLogger(__name__)
 
-BCF = {"preset": "bcf"}
-VCF = {"preset": "vcf"}
+_PRESET = "preset"
+BCF = {_PRESET: "bcf"}
+VCF = {_PRESET: "vcf"}
 
 _INDEXED = (".gz", ".bgz", ".bcf")
+_CURE = "; a record may reach beyond its sequence (POS, END): `bcftools index` says which"
 _MAX_TBI = 1 << 29  # bases; `.tbi` reaches no further
 
 
@@ -48,10 +51,16 @@ def write_index(path: str, layout: dict[str, Any], *, last: int, is_sorted: bool
     is_csi = layout == BCF or last >= _MAX_TBI
     index = Path(path + (".csi" if is_csi else ".tbi"))
     part = index.with_name(f".{index.name}.{os.getpid()}.part")
-    try:
+
+    def build() -> None:
         pysam.tabix_index(path, index=str(part), csi=is_csi, force=True, **layout)
+
+    try:
+        build()
         part.replace(index)
     except (OSError, ValueError) as error:
-        logger.warning("%s could not be indexed: %s", path, error)
+        why = complaint(pysam, build) or str(error)
+        cure = _CURE if _PRESET in layout else ""
+        logger.warning("%s could not be indexed: %s%s", path, why, cure)
     finally:
         part.unlink(missing_ok=True)

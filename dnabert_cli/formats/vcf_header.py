@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dnabert_cli import __version__
@@ -70,25 +70,37 @@ def parse_header(
     return VariantHeader(path, tuple(meta), columns, contigs, reference, stored)
 
 
-def annotated_header(header: VariantHeader, tags: Sequence[InfoTag], command: str) -> list[str]:
+def annotated_header(
+    header: VariantHeader, tags: Sequence[InfoTag], command: str, stale: Collection[str] = ()
+) -> list[str]:
     """Return the lines of the header with tags of ours declared.
 
     They come behind the INFO lines, or to where they stood if the header has one of them already.
     At the end stand the version and, unless it is empty, the command; never the same line twice.
+
+    Args:
+        header: as read.
+        tags: of ours.
+        command: the command line.
+        stale: keys of INFO whose lines are left out.
     """
-    ours = {("INFO", tag.id) for tag in tags}
+    ours = {("INFO", key) for key in (*(tag.id for tag in tags), *stale)}
     meta: list[str] = []
+    replaced: list[str] = []
     place = None
     n_infos = 0  # lines up to the last of INFO
     for line in header.meta:
         named = meta_id(line)
-        if named in ours:
+        if named and named in ours:
             place = len(meta) if place is None else place
-            logger.info("%s: replaced in its header: %s", shown(header.path), line)
+            replaced.append(named[1])
             continue
         meta.append(line)
         if named and named[0] == "INFO":
             n_infos = len(meta)
+    if replaced:
+        names = ", ".join(replaced)
+        logger.info("%s: replaced in its header: INFO lines of %s", shown(header.path), names)
     place = (n_infos or len(meta)) if place is None else place
     meta[place:place] = [tag.header_line() for tag in tags]
     own = {"dnabert_version": __version__, "dnabert_command": " ".join(command.split())}

@@ -257,7 +257,8 @@ def _tags(source: Annotations) -> Iterator[InfoTag]:
     how = "of the same allele" if source.by_allele else "of the same place"
     for field in source.fields:
         about = f": {field.description}" if field.description else ""
-        yield InfoTag(field.name, "A", "String", f"{field.source} {how} in {name}{about}")
+        text = f"{field.source} {how} in {name}{about}"
+        yield InfoTag(field.name, "A", "String", text, replaces=False)
 
 
 def _contig_of(source: Annotations, chrom: str, n_bases: int) -> str | None:

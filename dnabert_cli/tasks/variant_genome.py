@@ -4,11 +4,12 @@ Every alternative allele ends up either as a `Change` in its one form or with a 
 """
 
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dnabert_cli.dna import may_be_equal
+from dnabert_cli.dna import IUPAC, may_be_equal
 from dnabert_cli.errors import DataError, FormatError, shown
 from dnabert_cli.formats.contig_names import normalise_contig
 from dnabert_cli.formats.indexed_fasta import IndexedFasta, NotIndexableError
@@ -29,8 +30,8 @@ REASONS = (
     "symbolic",
     "breakend",
     "spanning_deletion",  # the allele *
-    "missing",  # . among the alleles
-    "invalid",  # letters that are no IUPAC code
+    "missing",  # . among the alleles, REF among them
+    "invalid",  # letters that are no IUPAC code, in REF too
     "ambiguous",  # letters that stand for several bases
     "same_as_reference",
     "unknown_bases",  # all windows have too many N
@@ -40,6 +41,8 @@ REASONS = (
     "not_in_a_window",  # no window holds what is inserted or left out
 )
 _OF_KIND = {"same": "same_as_reference", "spanning": "spanning_deletion"}
+
+_IS_DNA = re.compile(f"[{IUPAC}]+", re.IGNORECASE).fullmatch
 
 _BLOCK = 1 << 16  # bases read at a time
 _N_BLOCKS = 8
@@ -157,6 +160,8 @@ class VariantGenome:
             place = "unknown_sequence"
         elif record.is_telomere:
             place = "telomere"
+        elif not _IS_DNA(record.ref):
+            place = "missing" if record.ref == "." else "invalid"
         elif end > n_bases:
             place = "past_the_end"
         if chrom is None or place:

@@ -148,7 +148,13 @@ def _opened(
 ) -> Iterator[_Writer]:
     if target.kind == "vcf":
         with open_annotated(
-            target.path, header, tags, force=target.force, command=target.command, contigs=lengths
+            target.path,
+            header,
+            tags,
+            force=target.force,
+            command=target.command,
+            contigs=lengths,
+            stale=run.tags.stale_ids(),
         ) as writer:
             yield _Records(writer)
         return

@@ -1,7 +1,7 @@
 """The entries of INFO that `variants` adds: their names, and their values for a record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +108,14 @@ class TagSet:
             found.append(InfoTag(RANK, "A", "Integer", text))
         found.append(InfoTag(WHY, "A", "String", "why the allele has no score"))
         return found
+
+    def stale_ids(self) -> list[str]:
+        """Return the keys another run with these channels and models could have written."""
+        every = replace(
+            self, has_null=True, has_importance=True, has_ranks=True, has_haplotypes=True
+        )
+        own = {tag.id for tag in self.tags()}
+        return [tag.id for tag in every.tags() if tag.id not in own]
 
     def values(self, found: AlleleScores) -> Values:
         """Return the value of every entry, a list of one per alternative allele."""

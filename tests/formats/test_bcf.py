@@ -1,9 +1,11 @@
 import gzip
 import re
+from dataclasses import replace
 
 import pysam
 import pytest
 
+from dnabert_cli.errors import FormatError
 from dnabert_cli.formats.bcf import BcfTagger, read_bcf_bytes, read_bcf_header
 from dnabert_cli.formats.files import open_binary
 from dnabert_cli.formats.info_tags import InfoTag
@@ -112,3 +114,22 @@ def test_values_between_others_are_taken_out_alone(packed, tmp_path):
     path = packed(TEXT.replace("DB;", "DB_WHY=a,b;DB;"))
     annotate(path, tmp_path / "out.bcf", [WHY], {})
     assert view(tmp_path / "out.bcf") == [TEXT.splitlines()[-1]]
+
+
+def test_index_of_a_key_that_goes_is_left_out_and_no_other_moves(packed, tmp_path):
+    """Entries of an earlier run, written no more, stayed beside the new ones."""
+    path = packed(TEXT.replace("DB;", "DB;DB_WHY=old;"))
+    writer = annotate(path, tmp_path / "out.bcf", stale=["DB_WHY", "NEVER"])
+    assert view(tmp_path / "out.bcf") == [TEXT.splitlines()[-1] + ";DB_SCORE=0.142857"]
+    assert writer.replaced == {"DB_WHY"}
+    with open_binary(str(tmp_path / "out.bcf")) as stream:
+        assert not any("DB_WHY" in line for line in read_bcf_header(stream))
+    annotate(tmp_path / "out.bcf", tmp_path / "again.bcf", [WHY], {"DB_WHY": "new"})
+    assert view(tmp_path / "again.bcf")[0].endswith(";DB_SCORE=0.142857;DB_WHY=new")
+
+
+def test_entry_that_is_not_ours_to_replace_is_an_error(packed, tmp_path):
+    mine = replace(WHY, replaces=False)
+    path = packed(TEXT.replace("DB;", "DB;DB_WHY=KEEPME;"))
+    with pytest.raises(FormatError, match="record 1: INFO has DB_WHY already"):
+        annotate(path, tmp_path / "out.bcf", [mine], {})

@@ -48,6 +48,23 @@ def test_length_decides_about_accessions_and_mitochondria(name, length, found):
     assert normalise_contig(name, UCSC, length) == found
 
 
+@pytest.mark.parametrize(
+    "name", ["CM000683.2", "GL000192.1", "KI270706.1", "NT_187361.1", "NZ_CP012345.1", "U00096.3"]
+)
+def test_accessions_of_any_database_go_by_length(name):
+    """Only NC_ was known: all records of an assembly of GenBank were of unknown sequences."""
+    assert normalise_contig(name, UCSC, 1200) == "chr12"
+    assert normalise_contig("chr12", {"c": 7, name: 1200}, 1200) == name
+    assert normalise_contig(name, UCSC, 77) is None
+    assert normalise_contig(name, UCSC) is None
+    assert normalise_contig(name, {"a": 5, "b": 5}, 5) is None
+
+
+@pytest.mark.parametrize("name", ["chr21", "21", "scaffold_12345.1", "HLA-A*01:01", "12345.1"])
+def test_other_names_do_not_go_by_length(name):
+    assert normalise_contig(name, {"chr1": 1200}, 1200) is None
+
+
 def test_name_that_fits_two_sequences_is_not_guessed():
     assert normalise_contig("chrM", {"M": 16_569, "MT": 16_569}) is None
 

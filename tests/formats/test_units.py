@@ -312,9 +312,11 @@ def test_a_shard_is_resumed(tmp_path):
 
 
 def test_what_a_killed_run_has_left_of_its_output_goes(tmp_path):
-    """A run ended by SIGKILL left `.out.PID.part` beside the output for good."""
+    """A run ended by SIGKILL left `.out.PID.part` beside the output for good, BCF a folder."""
     for name in (".out.123.part", ".out.mine.part", ".other.123.part"):
         (tmp_path / name).touch()
+    (tmp_path / ".out.123.folder.part").mkdir()
+    (tmp_path / ".out.123.folder.part" / "records.gz").touch()
     with resumable_units(str(tmp_path / "out"), RUN, resume=False):
         pass
 

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from dnabert_cli import __version__
@@ -43,6 +45,16 @@ def test_tags_come_last_where_there_are_no_info_lines():
 
 def test_line_of_an_older_run_is_replaced_where_it_stands():
     assert annotated("##f", OLD, OTHER) == ["##f", LINE, OTHER, VERSION, COMMAND]
+
+
+def test_lines_of_older_runs_are_told_of_once(caplog):
+    """Each had a line of its own in the log: dozens, with several models."""
+    header = parse_header("a.vcf", ["##f", OLD, OTHER], "#CHROM")
+    with caplog.at_level(logging.INFO, "dnabert_cli"):
+        lines = annotated_header(header, [TAG], "", stale=["A"])
+    assert lines == ["##f", LINE, VERSION, "#CHROM"]
+    (told,) = [record.message for record in caplog.records]
+    assert told == "a.vcf: replaced in its header: INFO lines of X, A"
 
 
 @pytest.mark.parametrize("meta", [("##f",), ("##f", OTHER, "##g"), (OLD, OTHER)])

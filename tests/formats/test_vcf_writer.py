@@ -1,7 +1,7 @@
 import gzip
 import math
+import re
 import sys
-from pathlib import Path
 
 import pysam
 import pytest
@@ -187,6 +187,27 @@ def test_old_values_in_bcf_are_replaced_even_of_another_type(nasty, tmp_path):
     assert "ID=DB_SCORE,Number=A" in view(tmp_path / "two.bcf")
 
 
+@pytest.mark.parametrize("name", ["out.vcf", "out.bcf"])
+def test_stale_entries_go_and_are_named(nasty, tmp_path, caplog, name):
+    """Of an earlier run with more entries the rest stayed, beside scores it does not belong to."""
+    annotate(nasty, tmp_path / "one.vcf", [WHY], {"DB_WHY": "x"})
+    annotate(tmp_path / "one.vcf", tmp_path / name, stale=["DB_WHY", "DB_NEVER", "DB_SCORE"])
+    annotate(nasty, tmp_path / f"plain{name}")
+    assert rows(view(tmp_path / name)) == rows(view(tmp_path / f"plain{name}"))
+    assert "DB_WHY" not in view(tmp_path / name)
+    assert "8 of 8 records already had values of DB_WHY: they were" in caplog.text
+
+
+def test_entry_that_is_not_ours_to_replace_is_an_error(tmp_path, write):
+    """MAF=KEEPME, not declared in the header, was lost for a MAF that was looked up."""
+    row = "chr1\t5\t.\tA\tG\t.\t.\t"
+    source = write(f"{PLAIN}{row}.\n{row}MAF=KEEPME\n".encode(), "in.vcf")
+    tag = InfoTag("MAF", "1", "String", "", replaces=False)
+    hint = re.escape("(hint: --fields NEW:=MAF renames it)")
+    with pytest.raises(FormatError, match=f"in.vcf: record 2: INFO has MAF already {hint}"):
+        annotate(source, tmp_path / "out.vcf", [SCORE, tag], {"MAF": "0.5"})
+
+
 # --- BCF -------------------------------------------------------------------------------------
 
 
@@ -267,13 +288,6 @@ def test_bcf_has_an_index(nasty, tmp_path):
     assert (tmp_path / "out.bcf.csi").exists()
 
 
-def test_bcf_that_cannot_hold_a_record_is_an_error(tmp_path, write):
-    source = write(f"{PLAIN}chr1\t99999999999\t.\tA\tG\t.\t.\t.\n".encode())
-    with pytest.raises(DnabertError, match="a record does not fit into BCF"):
-        annotate(source, tmp_path / "out.bcf")
-    assert [path.name for path in tmp_path.iterdir()] == [Path(source).name]
-
-
 # --- indexes ---------------------------------------------------------------------------------
 
 UNSORTED = f"{PLAIN}chr1\t9\t.\tA\tG\t.\t.\t.\nchr1\t5\t.\tA\tG\t.\t.\t.\n"
@@ -308,7 +322,16 @@ def test_failing_index_leaves_the_file_and_a_warning(nasty, tmp_path, caplog, mo
     monkeypatch.setattr(pysam, "tabix_index", fail)
     annotate(nasty, tmp_path / "out.vcf.gz")
     assert len(rows(unpacked(tmp_path / "out.vcf.gz"))) == 8
-    assert "could not be indexed: no" in caplog.text
+    assert "could not be indexed: no; a record may reach beyond" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["out.vcf.gz", "out.bcf"])
+def test_place_that_no_index_can_hold_is_told(tmp_path, write, caplog, name):
+    """All that was said is that building failed."""
+    row = "chr1\t5\t.\tA\t<DEL>\t.\t.\tEND=2000000000"
+    annotate(write(f"{HEADER}{COLUMNS}\n{row}\n".encode()), tmp_path / name)
+    assert f"{name} could not be indexed: Region 4..2000000000 cannot be stored" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["genome.fa", name]
 
 
 # --- whole or not at all ---------------------------------------------------------------------

@@ -206,6 +206,7 @@ def test_tags_say_what_was_asked_of_which_file(tmp_path):
         'SIG of the same allele in known.vcf.gz: Meaning "for" people',
         "name of the same place in known.bed.gz",
     ]
+    assert not any(tag.replaces for tag in (*by_allele, *by_place))
 
 
 @pytest.fixture(scope="module")

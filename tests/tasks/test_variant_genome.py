@@ -45,6 +45,11 @@ def reasons(genome, *arguments, **more):
         ((0, "A", "*"), "spanning_deletion"),
         ((0, "A", "."), "missing"),
         ((0, "A", "J"), "invalid"),
+        ((0, "-", "G"), "invalid"),
+        ((0, "<x>", "<DEL>"), "invalid"),
+        ((9, "R--", "A"), "invalid"),
+        ((-1, "-", "A"), "telomere"),
+        ((0, ".", "A"), "missing"),
         ((0, "A", "R"), "ambiguous"),
         ((0, "A", "a"), "same_as_reference"),
         ((4, "A", "N"), "same_as_reference"),
@@ -101,6 +106,12 @@ def test_the_letters_of_the_genome_count_where_ref_is_a_code(genome):
 def test_a_code_that_stands_for_the_reference_gives_its_change(genome):
     found = genome.alleles(record(0, "N", "A", "G"))
     assert [one.reason for one in found] == ["same_as_reference", ""]
+
+
+def test_ref_that_is_no_dna_is_no_mismatch(tmp_path):
+    """The reader stopped the run at such a record; it has a reason like all others."""
+    genome = VariantGenome(fasta(tmp_path, chr1=LETTERS), on_mismatch="error")
+    assert reasons(genome, 0, "-", "A", "*") == ["invalid", "invalid"]
 
 
 def test_a_mismatch_can_be_an_error_that_names_record_and_genome(tmp_path):
