@@ -8,7 +8,7 @@ to write it with: behind a code such as R, and where it is the only base of its 
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -98,6 +98,11 @@ class Saturation:
     def sequence(self, region: Interval) -> str:
         """Return the forward letters of a region in upper case, U as T."""
         return self._letters(region.chrom, region.start, region.end)
+
+    def wider(self, region: Interval, reach: int) -> Interval:
+        """Return a region with up to `reach` more bases on both sides."""
+        end = min(region.end + reach, self._fasta.length(region.chrom))
+        return replace(region, start=max(region.start - reach, 0), end=end)
 
     def records(self) -> Iterator[VariantRecord]:
         """Yield one record per allele, sorted within each sequence.

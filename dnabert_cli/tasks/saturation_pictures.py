@@ -106,6 +106,7 @@ class MutationMaps:
         regions: that do not overlap, in any order.
         letters: gives the forward letters of a region, such as `Saturation.sequence`.
         channels: names of the scores.
+        wider: gives the region that is read for the importance of one; `None`: itself.
     """
 
     def __init__(
@@ -113,7 +114,9 @@ class MutationMaps:
         regions: Sequence[Interval],
         letters: Callable[[Interval], str],
         channels: Sequence[str],
+        wider: Callable[[Interval], Interval] | None = None,
     ) -> None:
+        self._wider = wider
         self._regions = tuple(regions)
         self._letters = letters
         self._channels = tuple(channels)
@@ -155,7 +158,8 @@ class MutationMaps:
     ) -> None:
         """Ask models for the importance of the bases, to be drawn above the maps.
 
-        It is the attention of [CLS], on the strand of the region where it has one. The maps of
+        It is the attention of [CLS], on the strand of the region where it has one, averaged over
+        windows that overlap by half. The maps of
         models without attention have no importance, which the log says.
 
         Args:
@@ -165,7 +169,8 @@ class MutationMaps:
             download: models of the hub may be fetched.
             progress: told of the sequences done.
         """
-        sequences = [self._oriented(region) for region in self._regions]
+        read = [self._wider(region) if self._wider else region for region in self._regions]
+        sequences = [self._oriented(region) for region in read]
         ends = np.cumsum([len(sequence) for sequence in sequences])[:-1]
         for asked in dict.fromkeys(tuple(models.get(channel, ())) for channel in self._channels):
             if not asked:
@@ -179,12 +184,8 @@ class MutationMaps:
             if found is not None and np.isnan(found["scores"]).all():
                 logger.warning("no importance above the maps of %s: no attention", ", ".join(told))
             elif found is not None:
-                scores = [
-                    one[::-1] if region.strand == "-" else one
-                    for region, one in zip(
-                        self._regions, np.split(found["scores"], ends), strict=True
-                    )
-                ]
+                pieces = np.split(found["scores"], ends)
+                scores = [_cut(*each) for each in zip(pieces, read, self._regions, strict=True)]
                 self._importance |= dict.fromkeys(told, scores)
 
     def write(
@@ -323,8 +324,8 @@ it is furthest from 0. Each map has its own scale, given below it.{bars}</p>
 <p class="quiet">Positions count from 1, as in VCF.</p>
 """
 _BARS = (
-    " Bars above a map are the attention that its bases get, the region read alone and on its "
-    "strand; S is read in windows of the genome."
+    " Bars above a map are the attention that its bases get among those around them, on the "
+    "strand of the region."
 )
 _FIGURE = """<figure>
 <figcaption>{caption}</figcaption>
@@ -338,6 +339,12 @@ _TABLE = """<h3>Strongest substitutions</h3>
 <tbody>
 {rows}</tbody></table></div>
 """
+
+
+def _cut(scores: Floats, read: Interval, region: Interval) -> Floats:
+    """Return what belongs to a region of the scores of a wider one, from left to right."""
+    forward = scores[::-1] if read.strand == "-" else scores
+    return forward[region.start - read.start : region.end - read.start]
 
 
 def _attention(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dnabert_cli.config import ComputeConfig
 from dnabert_cli.errors import OptionsError
@@ -20,7 +21,7 @@ from dnabert_cli.tasks.saturation_pictures import (
 )
 from dnabert_cli.tasks.variant_genome import VariantGenome
 from dnabert_cli.tasks.variant_outputs import AlleleCounts, Lookup, Target, kind_of, write_variants
-from dnabert_cli.tasks.variant_scores import Channel, S, VariantModel
+from dnabert_cli.tasks.variant_scores import S, VariantModel
 from dnabert_cli.tasks.variant_source import VariantFile, genome_of
 from dnabert_cli.tasks.variants import VariantCounts, Variants, variants
 from dnabert_cli.variants_config import VariantsConfig
@@ -185,11 +186,13 @@ def run(
         for name, group in request.models.items()
     ]
     result = variants(job.source, job.genome, models, config, units=units, progress=progress)
-    if units.is_shard:
-        _fill(job.source, request, result, config.compute, units, progress)
+    maps = _maps(request, job.source, result, models, is_shard=units.is_shard)
+    if maps is not None:
+        _draw(request, maps, result, config.compute, units, progress)
         return result.counts
-    if isinstance(job.source, Saturation) and map_format(request.output) is not None:
-        _write_maps(request, job.source, result, config.compute, units, progress)
+    if units.is_shard:
+        for _ in result.rows:
+            pass
         return result.counts
     target = Target(
         request.output,
@@ -202,60 +205,50 @@ def run(
     return result.counts
 
 
-def _fill(
+def _maps(
+    request: VariantRequest,
     source: VariantFile | Saturation,
+    result: Variants,
+    models: Sequence[VariantModel],
+    *,
+    is_shard: bool,
+) -> MutationMaps | None:
+    """Return the maps to be drawn; of a shard, whose merge may ask for maps, any that can be."""
+    if not isinstance(source, Saturation):
+        return None
+    names = [channel.name for channel in result.tags.channels]
+    if map_format(request.output) is not None:
+        check_maps(request.output, source.regions, names, force=request.force)
+    elif not is_shard or not can_be_drawn(source.regions, len(names)):
+        return None
+    reach = max(model.plan.window for model in models)
+    return MutationMaps(source.regions, source.sequence, names, partial(source.wider, reach=reach))
+
+
+def _draw(
     request: VariantRequest,
+    maps: MutationMaps,
     result: Variants,
     compute: ComputeConfig,
     units: Units,
     progress: Progress,
 ) -> None:
-    """Compute a shard's part of all that a merge may ask for: also what is drawn above maps."""
-    for _ in result.rows:
-        pass
-    channels = result.tags.channels
-    if isinstance(source, Saturation) and can_be_drawn(source.regions, len(channels)):
-        maps = MutationMaps(source.regions, source.sequence, [one.name for one in channels])
-        _explain(maps, request, channels, compute, units, progress)
-
-
-def _write_maps(
-    request: VariantRequest,
-    source: Saturation,
-    result: Variants,
-    compute: ComputeConfig,
-    units: Units,
-    progress: Progress,
-) -> None:
-    channels = result.tags.channels
-    names = [channel.name for channel in channels]
-    check_maps(request.output, source.regions, names, force=request.force)
-    maps = MutationMaps(source.regions, source.sequence, names)
     for record, found in result.rows:
         maps.add(record, found.scores[0, :, S].tolist())
-    _explain(maps, request, channels, compute, units, progress)
+    groups = list(request.models.values())
+    maps.explain(
+        {channel.name: groups[channel.model] for channel in result.tags.channels},
+        compute,
+        units=units,
+        download=request.download,
+        progress=progress,
+    )
+    if units.is_shard:
+        return
     maps.write(
         request.output,
         title="dnabert variants --saturate",
         force=request.force,
         facts=[("Model", ", ".join(request.models)), ("Genome", str(request.genome))],
-        progress=progress,
-    )
-
-
-def _explain(
-    maps: MutationMaps,
-    request: VariantRequest,
-    channels: Sequence[Channel],
-    compute: ComputeConfig,
-    units: Units,
-    progress: Progress,
-) -> None:
-    groups = list(request.models.values())
-    maps.explain(
-        {channel.name: groups[channel.model] for channel in channels},
-        compute,
-        units=units,
-        download=request.download,
         progress=progress,
     )

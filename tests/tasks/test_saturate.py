@@ -216,6 +216,14 @@ def test_packed_genomes_are_read(tmp_path):
     assert Saturation(path, None, deletions=False).n_alleles == 6
 
 
+def test_a_wider_region_ends_with_the_sequence(saturation):
+    found = saturation()
+    (first, *_) = found.regions
+    wide = found.wider(first, 1000)
+    assert (wide.start, wide.end) == (0, found.header.contigs[first.chrom])
+    assert found.wider(first, 0) == first
+
+
 def test_what_there_is_to_do_is_told(saturation, caplog):
     with caplog.at_level(logging.INFO, logger=module.__name__):
         saturation(deletions=True)

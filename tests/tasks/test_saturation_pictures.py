@@ -3,6 +3,8 @@
 import base64
 import logging
 import re
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -204,6 +206,21 @@ def test_importance_is_that_of_each_region_on_its_strand(tmp_path, tiny_model, d
         assert drawn[column][0].importance == pytest.approx(late, abs=1e-6)
         assert drawn[3 + column][0].importance == pytest.approx(early[::-1], abs=1e-6)
     assert "Bars above a map" in (tmp_path / "x.html").read_text("utf-8")
+
+
+def test_importance_is_read_among_the_bases_around(tmp_path, tiny_model, drawn):
+    """It used to be that of the region alone, and changed with where the region ends."""
+    wider = partial(replace, start=0, end=len(GENOME["chr1"]))
+    found = MutationMaps([LATE, EARLY], letters, ["a"], wider)
+
+    found.explain({"a": [str(tiny_model)]}, FP32, units=Units())
+    found.write(str(tmp_path / "x.html"), title="t", force=False)
+
+    whole = GENOME["chr1"]
+    texts = [whole, reverse_complement(whole)]
+    late, early = explain(texts, [str(tiny_model)], ExplainConfig(), FP32, SILENT).scores
+    assert drawn[0][0].importance == pytest.approx(late[LATE.start : LATE.end])
+    assert drawn[1][0].importance == pytest.approx(early[::-1][EARLY.start : EARLY.end])
 
 
 def test_channels_of_one_model_ask_it_once(tiny_model, monkeypatch):
