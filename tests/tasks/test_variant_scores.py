@@ -366,7 +366,7 @@ def test_substitutions_and_scores_of_the_original_program(oracle):
         answers = {row["mut_seq"]: float(row["mut_pred"]) for row in here}
         answers[genome] = float(here[0]["orig_pred"])
         # strands are not read by the original
-        model = RuleModel(lambda text, known=answers: known.get(text, NAN), window=100, k=6)
+        model = RuleModel(lambda text, known=answers: known.get(text, NAN), window=len(genome), k=6)
         differs = [
             next(at for at, pair in enumerate(zip(genome, row["mut_seq"], strict=True))
                  if len(set(pair)) == 2)
