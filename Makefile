@@ -13,10 +13,10 @@ demo: .venv/ready
 # The default suite; real data and reference outputs are used where DNABERT_DATA and
 # DNABERT_ORACLE point to them.
 test: .venv/ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: .venv/ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # All that can be checked without running a test.
 check: lint types
