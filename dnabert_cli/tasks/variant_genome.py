@@ -38,7 +38,7 @@ REASONS = (
     "too_short",  # the sequence has no window that can be read
     "low_importance",  # see --min-importance
     "no_alternative",  # of a whole record: ALT is .
-    "not_in_a_window",  # no window holds what is inserted or left out
+    "not_in_a_window",  # no window shows a difference
 )
 _OF_KIND = {"same": "same_as_reference", "spanning": "spanning_deletion"}
 
