@@ -136,20 +136,3 @@ class Site:
     strand: str
     kind: str
     name: str = "."
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One alternative allele at a place of the genome, as written.
-
-    Attributes:
-        chrom: the sequence.
-        position: 0-based, of the first letter of `ref`, counted on the forward strand.
-        ref: the letters of the reference there; may be empty.
-        alt: what stands in their place; may be empty, or no sequence, such as `<DEL>`.
-    """
-
-    chrom: str
-    position: int
-    ref: str
-    alt: str
